@@ -1,0 +1,276 @@
+"""Gig, Purchase and Ticket: a row's rule is a method here, a set's rule a QuerySet method."""
+
+import uuid
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+# The request that sold a ticket publishes it; the relay keeps away for as long as that can take
+# (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
+PUBLISH_LEASE = timedelta(seconds=15)
+# As long as the queue hides a message from the other workers, so that the two run out together.
+DELIVERY_LEASE = timedelta(seconds=180)
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError("%(name)s is no time zone: use a name like Europe/London.", params={"name": name})
+
+
+class GigQuerySet(models.QuerySet):
+    def published(self):
+        return self.filter(is_published=True)
+
+    def on_sale(self, now: datetime | None = None):
+        """Keep the gigs that can be bought at `now`, seats aside."""
+        now = now or timezone.now()
+        return self.published().filter(
+            Q(sales_start=None) | Q(sales_start__lte=now),
+            Q(sales_end=None) | Q(sales_end__gt=now),
+            departs_at__gt=now,
+        )
+
+    def reserve(self, seats: int) -> int:
+        """Take seats where they are left; return the number of gigs that had them.
+
+        One UPDATE tests and takes: whoever comes second waits for the row and sees the new count.
+        """
+        return self.filter(sold__lte=F("capacity") - seats).update(sold=F("sold") + seats)
+
+
+class Gig(models.Model):
+    class Status(models.TextChoices):
+        ON_SALE = "on sale"
+        SOLD_OUT = "sold out"
+        NOT_YET = "not on sale yet"
+        CLOSED = "sale closed"
+        DEPARTED = "departed"
+        UNPUBLISHED = "unpublished"
+
+    slug = models.SlugField(unique=True, max_length=80, help_text="Stands in addresses and messages: don't change it.")
+    artist = models.CharField(max_length=100)
+    city = models.CharField(max_length=100)
+    venue = models.CharField(max_length=150)
+    original_date = models.DateField(help_text="The day history was made.")
+    description = models.TextField()
+    departs_at = models.DateTimeField("departure", help_text="When the time machine leaves.")
+    time_zone = models.CharField(max_length=50, default="UTC", validators=[validate_time_zone])
+    collection_point = models.CharField(max_length=200, help_text="Where the time machine leaves.")
+    latitude = models.DecimalField(max_digits=8, decimal_places=5, null=True, blank=True)
+    longitude = models.DecimalField(max_digits=8, decimal_places=5, null=True, blank=True)
+    price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2, validators=[MinValueValidator(0)])
+    capacity = models.PositiveIntegerField()
+    sold = models.PositiveIntegerField(default=0, editable=False)
+    is_published = models.BooleanField("published", default=True)
+    sales_start = models.DateTimeField(null=True, blank=True)
+    sales_end = models.DateTimeField(null=True, blank=True)
+
+    objects = GigQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["departs_at", "slug"]
+        indexes = [models.Index(fields=["departs_at", "slug"], name="gig_departure")]
+        constraints = [
+            # Stands behind reserve(): no code path, present or future, oversells.
+            models.CheckConstraint(
+                condition=Q(sold__lte=F("capacity")),
+                name="gig_never_oversold",
+                violation_error_message="The capacity can't be lower than the number of tickets sold.",
+            ),
+            models.CheckConstraint(
+                condition=Q(price__gte=0),
+                name="gig_price_not_negative",
+                violation_error_message="A price can't be negative.",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.artist}, {self.city} {self.year}"
+
+    def get_absolute_url(self):
+        return reverse("gig", args=[self.slug])
+
+    @property
+    def year(self) -> int:
+        return self.original_date.year
+
+    @property
+    def departure(self) -> datetime:
+        """Give the departure in the collection point's own time."""
+        return self.departs_at.astimezone(ZoneInfo(self.time_zone))
+
+    @property
+    def available(self) -> int:
+        return self.capacity - self.sold
+
+    def status(self, now: datetime | None = None) -> Status:
+        now = now or timezone.now()
+        if not self.is_published:
+            return self.Status.UNPUBLISHED
+        if self.departs_at <= now:
+            return self.Status.DEPARTED
+        if self.sales_end and self.sales_end <= now:
+            return self.Status.CLOSED
+        if self.available <= 0:
+            return self.Status.SOLD_OUT
+        if self.sales_start and self.sales_start > now:
+            return self.Status.NOT_YET
+        return self.Status.ON_SALE
+
+
+class Purchase(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    gig = models.ForeignKey(Gig, on_delete=models.PROTECT, related_name="purchases")
+    token = models.CharField(
+        max_length=80, unique=True, help_text="The submission that made it; a second one finds it."
+    )
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was submitted, card aside.")
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return str(self.id)
+
+    def get_absolute_url(self):
+        return reverse("purchase", args=[self.id])
+
+
+class TicketQuerySet(models.QuerySet):
+    """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
+
+    def unpublished(self):
+        return self.filter(published_at=None, mailed_at=None, parked_at=None)
+
+    def on_the_way(self):
+        return self.filter(published_at__isnull=False, mailed_at=None, parked_at=None)
+
+    def mailed(self):
+        return self.filter(mailed_at__isnull=False)
+
+    def parked(self):
+        return self.filter(parked_at__isnull=False)
+
+    def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
+        """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
+        self.filter(pk__in=message_ids).update(
+            published_at=timezone.now(),
+            message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
+        )
+
+    def claim(self, ids) -> list["Ticket"]:
+        """Claim for this worker those of `ids` that nobody holds and nobody has mailed, and return them.
+
+        A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
+        with the same message race for one UPDATE, and the claim's number tells who won.
+        """
+        claim, now = uuid.uuid4(), timezone.now()
+        free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+        if not self.filter(free, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=now + DELIVERY_LEASE):
+            return []
+        return list(self.filter(claim=claim).select_related("purchase__gig"))
+
+    def held(self, tickets):
+        """Keep of `tickets` those whose claim is still ours: a lease that ran out may have a new holder."""
+        held = Q(pk__in=[])
+        for claim in {ticket.claim for ticket in tickets}:
+            held |= Q(claim=claim, pk__in=[ticket.pk for ticket in tickets if ticket.claim == claim])
+        return self.filter(held)
+
+    def extend(self, tickets) -> int:
+        return self.held(tickets).update(claimed_until=timezone.now() + DELIVERY_LEASE)
+
+    def release(self, tickets) -> int:
+        return self.held(tickets).update(claim=None, claimed_until=None)
+
+
+class Ticket(models.Model):
+    class State(models.TextChoices):
+        UNPUBLISHED = "to publish"
+        ON_THE_WAY = "on its way"
+        MAILED = "mailed"
+        PARKED = "parked"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="tickets")
+    name = models.CharField("ticket owner", max_length=100)
+    email = models.EmailField("e-mail", max_length=254)
+    price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    # The outbox: without `published_at` the ticket will be published, not before `publish_due_at`.
+    publish_due_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True)
+    message_id = models.CharField(max_length=100, blank=True)
+    # The delivery ledger: pending, claimed until the lease runs out, then mailed or parked.
+    claim = models.UUIDField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    parked_cause = models.TextField(blank=True)
+
+    objects = TicketQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            # Both stay small however many tickets there are: only what still has a way to go is in them.
+            models.Index(
+                fields=["publish_due_at"],
+                condition=Q(published_at=None, mailed_at=None, parked_at=None),
+                name="ticket_to_publish",
+            ),
+            models.Index(
+                fields=["published_at"],
+                condition=Q(published_at__isnull=False, mailed_at=None, parked_at=None),
+                name="ticket_on_the_way",
+            ),
+            models.Index(fields=["parked_at"], condition=Q(parked_at__isnull=False), name="ticket_parked"),
+            models.Index(fields=["claim"], condition=Q(claim__isnull=False), name="ticket_claim"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(mailed_at=None) | Q(parked_at=None), name="ticket_mailed_or_parked_not_both"
+            ),
+        ]
+
+    def __str__(self):
+        return str(self.id)
+
+    @property
+    def gig(self) -> Gig:
+        return self.purchase.gig
+
+    @property
+    def state(self) -> State:
+        if self.mailed_at:
+            return self.State.MAILED
+        if self.parked_at:
+            return self.State.PARKED
+        return self.State.ON_THE_WAY if self.published_at else self.State.UNPUBLISHED
+
+    def mark_mailed(self) -> bool:
+        """Record the mail and end the claim; return False where another worker mailed it as well.
+
+        Not only while the claim is ours: what was mailed is mailed, whoever holds the claim by now.
+        """
+        return bool(
+            Ticket.objects.filter(pk=self.pk, mailed_at=None).update(
+                mailed_at=timezone.now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
+            )
+        )
+
+    def park(self, cause: str) -> bool:
+        """Record that no mail can succeed, and why; return whether the claim was still ours."""
+        return bool(
+            Ticket.objects.held([self]).update(
+                parked_at=timezone.now(), parked_cause=cause, claim=None, claimed_until=None
+            )
+        )
