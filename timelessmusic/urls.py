@@ -1,7 +1,14 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from tickets.health import healthz
+
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
     path("", include("tickets.urls")),
 ]
+
+if settings.DEBUG and "django_mail_preview" in settings.INSTALLED_APPS:
+    urlpatterns.append(path("mails/", include("django_mail_preview.urls")))
