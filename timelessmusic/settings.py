@@ -1,11 +1,19 @@
-"""Read every setting from the environment; .env.example lists them all."""
+"""Read every setting from the environment; .env.example lists them all.
 
+What is missing or makes no sense raises ImproperlyConfigured in one line that names the variable and says what to do,
+never its value: that may hold a password.
+"""
+
+import re
+from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR / ".local"  # What bin/serve keeps between runs; git-ignored.
@@ -14,7 +22,31 @@ env = environ.Env()
 # Puts the file's values into os.environ, where boto3 finds its own (AWS_…).
 env.read_env(BASE_DIR / ".env")
 
-DEBUG = env.bool("DEBUG", default=False)
+
+def flag(name: str, default: bool) -> bool:
+    """Read yes or no; env.bool takes every word it doesn't know for a no, a mistyped one for DEBUG among them."""
+    value = env.str(name, default=str(default)).strip().lower()
+    if value in ("true", "on", "yes", "1"):
+        return True
+    if value in ("false", "off", "no", "0", ""):
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false")
+
+
+def web_url(name: str, default: str) -> str:
+    """Read an http:// or https:// address, or nothing where that is the default."""
+    value = env.str(name, default=default)
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:  # A port that is no number, or a host in half a pair of brackets.
+        sound = False
+    if not sound and value != default:
+        raise ImproperlyConfigured(f"{name} must be an address like https://shop.example.com")
+    return value
+
+
+DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY")
 if len(SECRET_KEY) < 50 and not DEBUG:
     raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more: make one with `openssl rand -base64 48`")
@@ -35,6 +67,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tickets.health.healthz",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -66,32 +99,51 @@ TEMPLATES = [
 ]
 
 # --- Database -------------------------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{LOCAL_DIR / 'db.sqlite3'}")}
+# A file of our own choice is for bin/serve alone: in a container it would be gone, sales and all, with the next deploy.
+DATABASE_URL = env("DATABASE_URL", default=f"sqlite:///{LOCAL_DIR / 'db.sqlite3'}" if DEBUG else env.NOTSET)
+try:
+    DATABASES = {"default": env.db_url_config(DATABASE_URL) if "://" in DATABASE_URL else {}}
+except ValueError as error:
+    raise ImproperlyConfigured("DATABASE_URL has a port that is no number") from error
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+# Options in the URL (…?sslmode=require) go on top of ours.
+ENGINE = DATABASES["default"].get("ENGINE")
+if ENGINE == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # A writer waits for its turn at BEGIN instead of failing in the middle of a sale.
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON;",
         "timeout": 20,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
-elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
     # A pool, because persistent connections (CONN_MAX_AGE) are one for each thread and a server's threads come
     # and go; the health check costs a round trip and spares the first requests after a restart of PostgreSQL.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 5}}
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 5},
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+else:
+    raise ImproperlyConfigured("DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file")
 
 # --- Queue ----------------------------------------------------------------------------------------
 # The endpoint (AWS_ENDPOINT_URL_SQS), the region and the credentials are boto3's own to read.
-SQS_QUEUE_URL = env("SQS_QUEUE_URL", default="")
+SQS_QUEUE_URL = web_url("SQS_QUEUE_URL", default="")
 SQS_QUEUE_NAME = env("SQS_QUEUE_NAME", default="timelessmusic-purchase")
+if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", SQS_QUEUE_NAME):
+    raise ImproperlyConfigured("SQS_QUEUE_NAME must have 1 to 80 letters, digits, - and _")
 
 # --- E-mail ---------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="TimelessMusic <tickets@localhost>")
+try:
+    validate_email(parseaddr(DEFAULT_FROM_EMAIL)[1])
+except ValidationError as error:
+    raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>") from error
 EMAIL_TIMEOUT = 10  # seconds; Django's default waits for ever
 # Where the shop stands, for the links in a mail: there is no request to take it from.
-SITE_URL = env("SITE_URL", default="http://localhost:8000").rstrip("/")
+SITE_URL = web_url("SITE_URL", default="http://localhost:8000").rstrip("/")
 
 if DEBUG and find_spec("django_mail_preview"):
     # The mails of bin/serve: files in a folder, read at /mails/. Its views answer 404 unless DEBUG is on.
@@ -99,8 +151,14 @@ if DEBUG and find_spec("django_mail_preview"):
     MAIL_PREVIEW_ROOT = LOCAL_DIR / "mails"
     MAIL_PREVIEW_MAX_MESSAGES = 1000
     EMAIL_BACKEND = "django_mail_preview.backends.EmailBackend"
-if "EMAIL_URL" in env.ENVIRON:
-    vars().update(env.email("EMAIL_URL"))
+if "EMAIL_URL" in env:
+    try:
+        mail_server = env.email("EMAIL_URL")
+        if mail_server["EMAIL_BACKEND"].endswith(".smtp.EmailBackend") and not mail_server["EMAIL_HOST"]:
+            raise ValueError("no host")
+    except (ImproperlyConfigured, ValueError) as error:  # An unknown scheme; no host; a port that is no number.
+        raise ImproperlyConfigured("EMAIL_URL must be like smtp+tls://user:password@host:587") from error
+    vars().update(mail_server)
 
 # --- Languages and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -121,8 +179,7 @@ if not DEBUG:
 
 # --- Security -------------------------------------------------------------------------------------
 # bin/serve speaks plain HTTP on this machine; everywhere else the shop is behind TLS.
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # A container's own health check speaks plain HTTP.
+SECURE_SSL_REDIRECT = flag("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
 SECURE_HSTS_PRELOAD = not DEBUG
@@ -130,7 +187,7 @@ SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if env.bool("BEHIND_PROXY", default=False):
+if flag("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 CONTENT_SECURITY_POLICY = {
@@ -153,12 +210,15 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "tickets.payment.CardFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a purchase form has less than 2 KB
 
 # --- Logs -----------------------------------------------------------------------------------------
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "botocore": {"level": "WARNING"},

@@ -1,0 +1,87 @@
+"""A missing or nonsensical setting stops every process with one line that names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.management.utils import get_random_secret_key
+
+SOUND = {"SECRET_KEY": get_random_secret_key(), "DATABASE_URL": "sqlite:///:memory:", "ALLOWED_HOSTS": "shop.example"}
+DATABASE_LIKE = "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file"
+EMAIL_LIKE = "EMAIL_URL must be like smtp+tls://user:password@host:587"
+ADDRESS_LIKE = "must be an address like https://shop.example.com"
+
+
+def run(*command, **changes):
+    """Run `command` under sound settings and `changes` (None leaves one out); return status and standard error."""
+    given = {name: value for name, value in {**SOUND, **changes}.items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, *command],
+        env={"PATH": os.environ["PATH"], **given},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+def test_it_works():
+    assert run("manage.py", "check") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("SECRET_KEY", None, "Set the SECRET_KEY environment variable"),
+        (
+            "SECRET_KEY",
+            "short",
+            "SECRET_KEY must have 50 characters or more: make one with `openssl rand -base64 48`",
+        ),
+        ("DEBUG", "ture", "DEBUG must be true or false"),
+        ("BEHIND_PROXY", "2", "BEHIND_PROXY must be true or false"),
+        ("SECURE_SSL_REDIRECT", "never", "SECURE_SSL_REDIRECT must be true or false"),
+        ("DATABASE_URL", None, "Set the DATABASE_URL environment variable"),
+        ("DATABASE_URL", "", DATABASE_LIKE),
+        ("DATABASE_URL", "shop.db", DATABASE_LIKE),
+        ("DATABASE_URL", "mysql://host/shop", DATABASE_LIKE),
+        ("DATABASE_URL", "postgresql://host", DATABASE_LIKE),
+        ("DATABASE_URL", "postgresql://user:secret@host:x/shop", "DATABASE_URL has a port that is no number"),
+        ("EMAIL_URL", "", EMAIL_LIKE),
+        ("EMAIL_URL", "pigeon://host", EMAIL_LIKE),
+        ("EMAIL_URL", "smtp://", EMAIL_LIKE),
+        ("EMAIL_URL", "smtp://host:x", EMAIL_LIKE),
+        ("DEFAULT_FROM_EMAIL", "the shop", "DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>"),
+        ("SITE_URL", "shop.example.com", f"SITE_URL {ADDRESS_LIKE}"),
+        ("SITE_URL", "https://", f"SITE_URL {ADDRESS_LIKE}"),
+        ("SITE_URL", "https://[::1", f"SITE_URL {ADDRESS_LIKE}"),
+        ("SQS_QUEUE_URL", "timelessmusic-purchase", f"SQS_QUEUE_URL {ADDRESS_LIKE}"),
+        ("SQS_QUEUE_NAME", "a queue", "SQS_QUEUE_NAME must have 1 to 80 letters, digits, - and _"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(name, value, line):
+    assert run("manage.py", "check", **{name: value}) == (1, f"manage.py: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("SECRET_KEY", "Set the SECRET_KEY environment variable"),
+        ("ALLOWED_HOSTS", "Set the ALLOWED_HOSTS environment variable"),
+    ],
+)
+def test_the_web_server_stops_with_the_same_line(name, line):
+    assert run("-c", "import timelessmusic.wsgi", **{name: None}) == (1, f"timelessmusic: {line}\n")
+
+
+def test_options_in_the_database_url_are_kept():
+    code = "from django.conf import settings; raise SystemExit(settings.DATABASES['default']['OPTIONS']['sslmode'])"
+    changes = {
+        "DATABASE_URL": "postgresql://host/shop?sslmode=require",
+        "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
+    }
+    assert run("-c", code, **changes) == (1, "require\n")
