@@ -38,9 +38,7 @@ def test_every_decade_has_a_poster_of_a_few_kilobytes(year):
     assert len(poster(_gig(original_date=date(year, 1, 1)))) < 16_000
 
 
-@pytest.mark.parametrize(
-    "artist", ["<script>alert('x')</script>", "Simon & Garfunkel", '"Weird Al"', "山下達郎", "فيروز"]
-)
+@pytest.mark.parametrize("artist", ["<script>alert('x')</script>", "Simon & Garfunkel", '"Weird Al"', "山下", "فيروز"])
 def test_any_name_is_text_and_nothing_else(artist):
     svg = poster(_gig(artist=artist))
     assert "".join(_texts(svg)[:-2]).replace(" ", "") == artist.upper().replace(" ", "")

@@ -42,10 +42,21 @@ class GigAdmin(admin.ModelAdmin):
     def get_prepopulated_fields(self, request, obj=None):
         return {} if obj else self.prepopulated_fields
 
+    def get_object(self, request, object_id, from_field=None):
+        gig = super().get_object(request, object_id, from_field)
+        if gig and request.method == "POST":
+            # No sale between the check of the capacity and its saving.
+            gig.refresh_from_db(from_queryset=Gig.objects.select_for_update())
+        return gig
+
+    def save_model(self, request, gig, form, change):
+        # Only what was edited: saving the whole row would undo the sales since it was read.
+        gig.save(update_fields=form.changed_data if change else None)
+
 
 class TicketInline(ReadOnly, admin.TabularInline):
     model = Ticket
-    fields = ["id", "name", "email", "price", "published_at", "mailed_at", "parked_at", "parked_cause"]
+    fields = readonly_fields = ["id", "name", "email", "price", "state", "mailed_at", "parked_at", "parked_cause"]
     show_change_link = True
 
 
@@ -55,7 +66,7 @@ class PurchaseAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ["created_at", "gig"]
     list_select_related = ["gig"]
     search_fields = ["=id", "tickets__name", "tickets__email", "=tickets__id"]
-    fields = ["id", "gig", "created_at"]
+    fields = readonly_fields = ["id", "gig", "created_at"]
     inlines = [TicketInline]
 
 
@@ -82,7 +93,7 @@ class TicketAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
     search_fields = ["=id", "name", "email", "=message_id"]
-    fields = [
+    fields = readonly_fields = [
         "id",
         "purchase",
         "name",
@@ -96,4 +107,3 @@ class TicketAdmin(ReadOnly, admin.ModelAdmin):
         "parked_at",
         "parked_cause",
     ]
-    readonly_fields = ["state"]

@@ -57,12 +57,6 @@ class GigForm(forms.ModelForm):
         model = Gig
         fields = FIELDS
 
-    def clean_capacity(self):
-        capacity = self.cleaned_data["capacity"]
-        if capacity < self.instance.sold:
-            raise forms.ValidationError(f"{self.instance.sold} are sold already: {capacity} is too few.")
-        return capacity
-
 
 def import_file(path: Path) -> Imported:
     """Bring the gigs of a .json or .csv file in; raise CatalogueError, with every problem, if there is any."""
@@ -80,10 +74,7 @@ def import_file(path: Path) -> Imported:
             seen[slug] = place
             form = _form(row, known.get(slug))
             if not form.is_valid():
-                problems += [
-                    f"{place}, {column}: {' '.join(errors)}".replace(", __all__", "")
-                    for column, errors in form.errors.items()
-                ]
+                problems += [f"{place}, {column}: {' '.join(errors)}" for column, errors in form.errors.items()]
             elif not form.instance.pk:
                 counts["created"] += 1
                 form.save()
@@ -164,8 +155,7 @@ def _form(row: dict, gig: Gig | None) -> GigForm:
     for name in LOCAL_TIMES:
         if name in data:
             data[name] = _with_zone(data[name], zone)
-    form = GigForm(data, instance=gig, initial=initial)
-    return form
+    return GigForm(data, instance=gig, initial=initial)
 
 
 def _with_zone(value: object, zone: str) -> object:

@@ -76,11 +76,7 @@ class Gig(models.Model):
         indexes = [models.Index(fields=["departs_at", "slug"], name="gig_departure")]
         constraints = [
             # Stands behind reserve(): no code path, present or future, oversells.
-            models.CheckConstraint(
-                condition=Q(sold__lte=F("capacity")),
-                name="gig_never_oversold",
-                violation_error_message="The capacity can't be lower than the number of tickets sold.",
-            ),
+            models.CheckConstraint(condition=Q(sold__lte=F("capacity")), name="gig_never_oversold"),
             models.CheckConstraint(
                 condition=Q(price__gte=0),
                 name="gig_price_not_negative",
@@ -93,6 +89,10 @@ class Gig(models.Model):
 
     def get_absolute_url(self):
         return reverse("gig", args=[self.slug])
+
+    def clean(self):
+        if self.capacity is not None and self.capacity < self.sold:
+            raise ValidationError({"capacity": f"{self.sold} are sold already: {self.capacity} is too few."})
 
     @property
     def year(self) -> int:
@@ -139,6 +139,11 @@ class Purchase(models.Model):
 
     def get_absolute_url(self):
         return reverse("purchase", args=[self.id])
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether every ticket has come to its end, mailed or parked."""
+        return all(ticket.mailed_at or ticket.parked_at for ticket in self.tickets.all())
 
 
 class TicketQuerySet(models.QuerySet):

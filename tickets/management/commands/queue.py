@@ -9,7 +9,6 @@ from typing import Annotated
 
 from django.core.management.base import CommandError
 from django_typer.management import TyperCommand, command
-from rich.table import Table
 from typer import Option
 
 from tickets import purchases, queue
@@ -60,7 +59,10 @@ class Command(TyperCommand):
         if as_json:
             self.stdout.write(json.dumps(_plain(description), indent=2))
         else:
-            self.print_table(description)
+            rows = list(_rows(description))
+            width = max(len(name) for name, _ in rows)
+            for name, value in rows:
+                self.stdout.write(f"{name:<{width}}  {value}")
 
     @command()
     def publish(self):
@@ -100,12 +102,6 @@ class Command(TyperCommand):
         except Unavailable as error:
             raise CommandError(f"{_counts(worker)}; then: {error}") from error
         self.stdout.write(_counts(worker))
-
-    def print_table(self, description: queue.Description):
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in _rows(description):
-            table.add_row(name, value)
-        self.console.print(table)
 
 
 def _counts(worker: Worker) -> str:
