@@ -1,0 +1,14 @@
+"""Say about a gig what only pages need to know."""
+
+from django import template
+
+register = template.Library()
+
+FEW_SEATS = 20
+FEW_PERCENT = 10
+
+
+@register.filter
+def few_left(gig) -> bool:
+    """Tell whether so few seats are left that a buyer should hear of it."""
+    return 0 < gig.available <= max(FEW_SEATS, gig.capacity * FEW_PERCENT // 100)
