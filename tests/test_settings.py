@@ -19,7 +19,7 @@ def run(*command, **changes):
     given = {name: value for name, value in {**SOUND, **changes}.items() if value is not None}
     done = subprocess.run(
         [sys.executable, *command],
-        env={"PATH": os.environ["PATH"], **given},
+        env={"PATH": os.environ["PATH"], "ENV_FILE": os.devnull, **given},
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,

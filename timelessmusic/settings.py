@@ -20,7 +20,9 @@ LOCAL_DIR = BASE_DIR / ".local"  # What bin/serve keeps between runs; git-ignore
 
 env = environ.Env()
 # Puts the file's values into os.environ, where boto3 finds its own (AWS_…).
-env.read_env(BASE_DIR / ".env")
+env.read_env(Path(env("ENV_FILE", default=BASE_DIR / ".env")))
+if "AWS_REGION" in env:  # What Lambda, ECS and the other SDKs say; boto3 reads AWS_DEFAULT_REGION alone.
+    env.ENVIRON.setdefault("AWS_DEFAULT_REGION", env("AWS_REGION"))
 
 
 def flag(name: str, default: bool) -> bool:
