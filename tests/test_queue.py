@@ -128,7 +128,7 @@ def test_create_makes_the_dlq_with_the_knobs_of_the_design(sqs):
 
 
 def _heard(done):
-    # moto takes a RedriveAllowPolicy and doesn't give it back; tests/test_embedded_queue.py reads it from a server.
+    # moto takes a RedriveAllowPolicy and doesn't give it back; tests/test_serve.py reads it from a server.
     return [line for line in done if "RedriveAllowPolicy" not in line]
 
 

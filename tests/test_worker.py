@@ -1,5 +1,6 @@
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -187,3 +188,24 @@ def test_a_failed_delete_leaves_a_message_that_is_found_done(sell, sqs, mailoutb
     assert (queue.describe().waiting, len(mailoutbox)) == (1, 1)
     assert _run() == {"mailed": 0, "parked": 0, "put_off": 0, "published": 0}
     assert (queue.describe().depth, len(mailoutbox)) == (0, 1)
+
+
+def test_a_ticket_whose_message_is_gone_is_published_again_and_mailed(sell, sqs, mailoutbox):
+    publish(sell("ada"))
+    sqs.purge_queue(QueueUrl=queue.url())
+    Ticket.objects.update(published_at=timezone.now() - timedelta(minutes=3))
+    assert _run() == {"mailed": 1, "parked": 0, "put_off": 0, "published": 1}
+    assert len(mailoutbox) == 1
+
+
+def test_a_ticket_is_not_lost_while_the_queue_holds_messages(sell, sqs, mailoutbox):
+    publish(sell("ada"))
+    queue.receive(wait_seconds=0)  # Another worker has it.
+    Ticket.objects.update(published_at=timezone.now() - timedelta(minutes=3))
+    assert _run()["published"] == 0
+
+
+def test_a_ticket_just_published_is_not_lost(sell, sqs, mailoutbox):
+    publish(sell("ada"))
+    sqs.purge_queue(QueueUrl=queue.url())
+    assert _run()["published"] == 0

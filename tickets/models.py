@@ -155,6 +155,12 @@ class TicketQuerySet(models.QuerySet):
     def on_the_way(self):
         return self.filter(published_at__isnull=False, mailed_at=None, parked_at=None)
 
+    def lost(self, age: timedelta):
+        """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
+        now = timezone.now()
+        free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+        return self.on_the_way().filter(free, published_at__lte=now - age)
+
     def mailed(self):
         return self.filter(mailed_at__isnull=False)
 

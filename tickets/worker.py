@@ -10,6 +10,7 @@ from django.db import DatabaseError, close_old_connections, connection, reset_qu
 
 from tickets import purchases, queue
 from tickets.delivery import DatabaseDown, Delivery, Outcome
+from tickets.models import Ticket
 from tickets.queue import QueueError, Received
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 8
 STOP_SECONDS = 8.5  # for the mails in hand after SIGTERM; a container is killed after 10
 RELAY_SECONDS = 5  # between two looks at the outbox
+LOST_SECONDS = 120  # SQS's counts are right within a minute; a ticket out for twice that while they say 0 is lost
 PAUSE_LIMIT = 30  # seconds between two probes of what is away, at most
 
 
@@ -66,7 +68,7 @@ class Worker:
         self.counts = Counter()  # mailed, parked, put off, published
         self._stop_at: float | None = None
         self._pause = 1
-        self._relay_at = 0.0
+        self._relay_at = self._lost_at = 0.0
         self._away = ""
 
     def stop(self) -> None:
@@ -102,7 +104,7 @@ class Worker:
                 continue
             if messages:
                 self._work(messages, batch)
-            elif batch and not relayed:
+            elif not self._find_lost() and batch and not relayed:
                 return
 
     def _work(self, messages: list[Received], batch: bool) -> None:
@@ -155,6 +157,21 @@ class Worker:
             return 0
         self.counts["published"] += published
         return published
+
+    def _find_lost(self) -> int:
+        """Publish again the tickets whose message is gone (a purged queue, a crash of its server); return how many."""
+        if time.monotonic() < self._lost_at:
+            return 0
+        self._lost_at = time.monotonic() + LOST_SECONDS / 2
+        try:
+            lost = Ticket.objects.lost(timedelta(seconds=LOST_SECONDS)).order_by("published_at")[:1000]
+            if not lost or queue.describe().depth > 0:
+                return 0
+            log.warning("the queue is empty and %d tickets are not mailed: published again", len(lost))
+            return purchases.publish_again(lost)
+        except (QueueError, *DatabaseDown) as error:
+            log.warning("can't look for lost messages: %s", error)
+            return 0
 
     # --- What is away comes back ------------------------------------------------------------------
 
