@@ -121,7 +121,7 @@ def test_the_queue_keeps_its_messages_across_a_stop_and_on_another_port(serve, p
 
 
 @pytest.mark.parametrize(
-    "words", [("ministack.app:app",), ("granian",), ("manage.py", "work")], ids=lambda words: words[-1]
+    "words", [("ministack.app:app",), ("granian",), ("manage.py",)], ids=lambda words: words[-1]
 )
 def test_the_crash_of_one_part_ends_all(serve, words):
     shop, _, processes = serve()
