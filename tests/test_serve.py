@@ -115,13 +115,14 @@ def test_the_queue_keeps_its_messages_across_a_stop_and_on_another_port(serve, p
         ports["PORT"] = str(other.getsockname()[1])
     shop, _, processes = serve()
     client, url = dead_letter_queue(ports)
+    assert url == f"http://127.0.0.1:{ports['QUEUE_PORT']}/000000000000/timelessmusic-purchase-dlq"
     assert [message["Body"] for message in client.receive_message(QueueUrl=url)["Messages"]] == ["kept"]
     shop.terminate()
     assert end(shop, processes) == (128 + signal.SIGTERM, [])
 
 
 @pytest.mark.parametrize(
-    "words", [("ministack.app:app",), ("granian",), ("manage.py", "work")], ids=lambda words: words[-1]
+    "words", [("ministack.app:app",), ("granian",), ("manage.py",)], ids=lambda words: words[-1]
 )
 def test_the_crash_of_one_part_ends_all(serve, words):
     shop, _, processes = serve()
