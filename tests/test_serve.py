@@ -121,9 +121,7 @@ def test_the_queue_keeps_its_messages_across_a_stop_and_on_another_port(serve, p
     assert end(shop, processes) == (128 + signal.SIGTERM, [])
 
 
-@pytest.mark.parametrize(
-    "words", [("ministack.app:app",), ("granian",), ("manage.py",)], ids=lambda words: words[-1]
-)
+@pytest.mark.parametrize("words", [("ministack.app:app",), ("granian",), ("manage.py",)], ids=lambda words: words[-1])
 def test_the_crash_of_one_part_ends_all(serve, words):
     shop, _, processes = serve()
     find(processes, *words).kill()
