@@ -3,6 +3,7 @@
 It runs in a copy of the checkout, so that a developer's own .local/ is left alone, on the database in .local/.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -64,12 +65,13 @@ def serve(checkout, ports):
     yield run
     for shop in started:
         shop.kill()
-        shop.communicate()
+        shop.wait()  # Until it is reaped its parts take it for alive, and hold its output open.
+        shop.communicate(timeout=SECONDS)
 
 
 def end(shop, processes):
     """Wait for the end; return the exit status and what is left."""
-    shop.communicate(timeout=SECONDS)
+    shop.wait(timeout=SECONDS)
     _, left = psutil.wait_procs(processes, SECONDS)
     return shop.returncode, [process.cmdline() for process in left]
 
@@ -97,6 +99,12 @@ def test_it_works(serve, checkout, ports):
         "  Stop it with Ctrl-C; what was bought is kept in .local/ for the next time.\n",
     ]
     assert [urlopen(f"{site}{path}").status for path in ("/", "/admin/login/", "/mails/")] == [200, 200, 200]
+    client, url = dead_letter_queue(ports)
+    policy = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedriveAllowPolicy"])["Attributes"]
+    assert json.loads(policy["RedriveAllowPolicy"]) == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:timelessmusic-purchase"],
+    }
     secrets = [checkout / ".local", *(checkout / ".local" / name for name in ("admin-password", "secret-key"))]
     assert [oct(path.stat().st_mode & 0o777) for path in secrets] == ["0o700", "0o600", "0o600"]
     shop.terminate()

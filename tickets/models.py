@@ -14,8 +14,6 @@ from django.utils import timezone
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
 # (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
 PUBLISH_LEASE = timedelta(seconds=15)
-# As long as the queue hides a message from the other workers, so that the two run out together.
-DELIVERY_LEASE = timedelta(seconds=180)
 
 
 def validate_time_zone(name: str) -> None:
@@ -78,11 +76,7 @@ class Gig(models.Model):
         indexes = [models.Index(fields=["departs_at", "slug"], name="gig_departure")]
         constraints = [
             # Stands behind reserve(): no code path, present or future, oversells.
-            models.CheckConstraint(
-                condition=Q(sold__lte=F("capacity")),
-                name="gig_never_oversold",
-                violation_error_message="The capacity can't be lower than the number of tickets sold.",
-            ),
+            models.CheckConstraint(condition=Q(sold__lte=F("capacity")), name="gig_never_oversold"),
             models.CheckConstraint(
                 condition=Q(price__gte=0),
                 name="gig_price_not_negative",
@@ -95,6 +89,10 @@ class Gig(models.Model):
 
     def get_absolute_url(self):
         return reverse("gig", args=[self.slug])
+
+    def clean(self):
+        if self.capacity is not None and self.capacity < self.sold:
+            raise ValidationError({"capacity": f"{self.sold} are sold already: {self.capacity} is too few."})
 
     @property
     def year(self) -> int:
@@ -142,6 +140,11 @@ class Purchase(models.Model):
     def get_absolute_url(self):
         return reverse("purchase", args=[self.id])
 
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether every ticket has come to its end, mailed or parked."""
+        return all(ticket.mailed_at or ticket.parked_at for ticket in self.tickets.all())
+
 
 class TicketQuerySet(models.QuerySet):
     """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
@@ -151,6 +154,12 @@ class TicketQuerySet(models.QuerySet):
 
     def on_the_way(self):
         return self.filter(published_at__isnull=False, mailed_at=None, parked_at=None)
+
+    def lost(self, age: timedelta):
+        """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
+        now = timezone.now()
+        free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+        return self.on_the_way().filter(free, published_at__lte=now - age)
 
     def mailed(self):
         return self.filter(mailed_at__isnull=False)
@@ -165,7 +174,7 @@ class TicketQuerySet(models.QuerySet):
             message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
         )
 
-    def claim(self, ids) -> list["Ticket"]:
+    def claim(self, ids, lease: timedelta) -> list["Ticket"]:
         """Claim for this worker those of `ids` that nobody holds and nobody has mailed, and return them.
 
         A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
@@ -173,19 +182,25 @@ class TicketQuerySet(models.QuerySet):
         """
         claim, now = uuid.uuid4(), timezone.now()
         free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-        if not self.filter(free, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=now + DELIVERY_LEASE):
+        if not self.filter(free, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=now + lease):
             return []
         return list(self.filter(claim=claim).select_related("purchase__gig"))
 
     def held(self, tickets):
         """Keep of `tickets` those whose claim is still ours: a lease that ran out may have a new holder."""
-        held = Q(pk__in=[])
-        for claim in {ticket.claim for ticket in tickets}:
-            held |= Q(claim=claim, pk__in=[ticket.pk for ticket in tickets if ticket.claim == claim])
-        return self.filter(held)
+        return self.filter(pk__in=[ticket.pk for ticket in tickets], claim__in={ticket.claim for ticket in tickets})
 
-    def extend(self, tickets) -> int:
-        return self.held(tickets).update(claimed_until=timezone.now() + DELIVERY_LEASE)
+    def extend(self, tickets, lease: timedelta) -> int:
+        return self.held(tickets).update(claimed_until=timezone.now() + lease)
+
+    def mark_mailed(self, tickets) -> int:
+        """Record mails and end their claims; return how many were not recorded already.
+
+        Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now.
+        """
+        return self.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
+            mailed_at=timezone.now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
+        )
 
     def release(self, tickets) -> int:
         return self.held(tickets).update(claim=None, claimed_until=None)
@@ -255,17 +270,6 @@ class Ticket(models.Model):
         if self.parked_at:
             return self.State.PARKED
         return self.State.ON_THE_WAY if self.published_at else self.State.UNPUBLISHED
-
-    def mark_mailed(self) -> bool:
-        """Record the mail and end the claim; return False where another worker mailed it as well.
-
-        Not only while the claim is ours: what was mailed is mailed, whoever holds the claim by now.
-        """
-        return bool(
-            Ticket.objects.filter(pk=self.pk, mailed_at=None).update(
-                mailed_at=timezone.now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
-            )
-        )
 
     def park(self, cause: str) -> bool:
         """Record that no mail can succeed, and why; return whether the claim was still ours."""

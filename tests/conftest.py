@@ -1,0 +1,90 @@
+"""Fixtures for all: a gig on sale, a buyer's payload, and SQS in the process."""
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from moto import mock_aws
+
+from tests.smtp import SmtpServer
+from tickets import purchases, queue
+from tickets.models import Gig
+
+
+@pytest.fixture
+def make_gig(db):
+    def make(**changes):
+        values = {
+            "slug": f"nirvana-cork-1991-{uuid.uuid4().hex[:6]}",
+            "artist": "Nirvana",
+            "city": "Cork",
+            "venue": "Sir Henry's",
+            "original_date": date(1991, 8, 20),
+            "description": "Three weeks before the world knew.",
+            "departs_at": timezone.now() + timedelta(days=100),
+            "time_zone": "Europe/Dublin",
+            "collection_point": "South Main Street",
+            "price": Decimal("120.00"),
+            "capacity": 10,
+        }
+        return Gig.objects.create(**values | changes)
+
+    return make
+
+
+@pytest.fixture
+def gig(make_gig):
+    return make_gig(slug="nirvana-cork-1991")
+
+
+@pytest.fixture
+def payload():
+    """Build what the purchase form sends; name what deviates."""
+
+    def build(**changes):
+        values = {
+            "name": "Ada Lovelace",
+            "email": "ada@example.com",
+            "name_on_card": "A Lovelace",
+            "card_number": "4242 4242 4242 4242",
+            "card_expiry_month": "12",
+            "card_expiry_year": str(datetime.now(UTC).year + 2),
+            "card_cvc": "123",
+            "disclaimer_accepted": "on",
+            "token": str(uuid.uuid4()),
+        }
+        return values | changes
+
+    return build
+
+
+@pytest.fixture
+def sqs(monkeypatch):
+    """Give a boto3 client of an SQS in this process, with the queue as `queue create` makes it."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        queue.forget()
+        queue.create()
+        yield queue.consumer()
+    queue.forget()
+
+
+@pytest.fixture
+def smtp(settings):
+    """Give a mail server that listens, and that the settings name."""
+    server = SmtpServer()
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.EMAIL_TIMEOUT = 2
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _closed_breaker(monkeypatch):
+    monkeypatch.setattr(purchases, "breaker", purchases.Breaker(failure=queue.QueueError))

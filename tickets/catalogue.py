@@ -1,0 +1,168 @@
+"""Bring gigs in from a file: JSON or CSV, keyed by slug, all or nothing."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.db import transaction
+
+from tickets.models import Gig, validate_time_zone
+
+MAX_BYTES = 10 * 1024 * 1024
+FIELDS = [
+    "slug",
+    "artist",
+    "city",
+    "venue",
+    "original_date",
+    "description",
+    "departs_at",
+    "time_zone",
+    "collection_point",
+    "latitude",
+    "longitude",
+    "price",
+    "capacity",
+    "is_published",
+    "sales_start",
+    "sales_end",
+]
+LOCAL_TIMES = ["departs_at", "sales_start", "sales_end"]
+
+
+class CatalogueError(Exception):
+    """List what is wrong with a file, a line each; nothing of it was brought in."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Imported:
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class GigForm(forms.ModelForm):
+    """Check a row by the model's own rules; times without an offset are the collection point's."""
+
+    class Meta:
+        model = Gig
+        fields = FIELDS
+
+
+def import_file(path: Path) -> Imported:
+    """Bring the gigs of a .json or .csv file in; raise CatalogueError, with every problem, if there is any."""
+    rows = read(path)
+    problems, seen = [], {}
+    counts = {"created": 0, "changed": 0, "unchanged": 0}
+    with transaction.atomic():
+        # Locked, so that no sale comes between the look at what is sold and the new capacity.
+        known = Gig.objects.select_for_update().in_bulk([row.get("slug") for _, row in rows], field_name="slug")
+        for place, row in rows:
+            slug = row.get("slug")
+            if slug in seen:
+                problems.append(f"{place}, slug: {slug} stands in {seen[slug]} already")
+                continue
+            seen[slug] = place
+            form = _form(row, known.get(slug))
+            if not form.is_valid():
+                problems += [f"{place}, {column}: {' '.join(errors)}" for column, errors in form.errors.items()]
+            elif not form.instance.pk:
+                counts["created"] += 1
+                form.save()
+            elif form.changed_data:
+                counts["changed"] += 1
+                gig = form.save(commit=False)
+                gig.save(update_fields=form.changed_data)
+            else:
+                counts["unchanged"] += 1
+        if problems:
+            raise CatalogueError(problems)
+    return Imported(**counts)
+
+
+def read(path: Path) -> list[tuple[str, dict[str, str]]]:
+    """Read a file's rows, each with its place for people; raise CatalogueError where that can't be done."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise CatalogueError([f"{path}: {size:,} bytes is more than a catalogue has ({MAX_BYTES:,})"])
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CatalogueError([f"{path}: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise CatalogueError([f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8"]) from error
+    match path.suffix.lower():
+        case ".json":
+            rows = _read_json(text)
+        case ".csv":
+            rows = _read_csv(text)
+        case _:
+            raise CatalogueError([f"{path}: the name must end in .json or .csv"])
+    problems = [f"{place}: {problem}" for place, row in rows for problem in _misfits(row)]
+    if problems:
+        raise CatalogueError(problems)
+    if not rows:
+        raise CatalogueError([f"{path}: there is no gig in it"])
+    return rows
+
+
+def _read_json(text: str) -> list[tuple[str, dict]]:
+    try:
+        entries = json.loads(text)
+    except RecursionError as error:
+        raise CatalogueError(["not JSON: nested too deep"]) from error
+    except ValueError as error:
+        raise CatalogueError([f"not JSON: {error}"]) from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise CatalogueError(["not a list of gigs: expected [{…}, {…}]"])
+    return [(f"gig {number}", entry) for number, entry in enumerate(entries, start=1)]
+
+
+def _read_csv(text: str) -> list[tuple[str, dict]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+    try:
+        return [(f"line {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise CatalogueError([f"after line {reader.line_num}: {error}"]) from error
+
+
+def _misfits(row: dict) -> list[str]:
+    unknown = [repr(column) if column else "a value without a column" for column in row if column not in FIELDS]
+    wrong = [
+        f"{column}: a text, a number, true, false or null was expected"
+        for column, value in row.items()
+        if column in FIELDS and not isinstance(value, str | int | float | bool | None)
+    ]
+    missing = [] if row.get("slug") else ["slug: a gig can't do without"]
+    return [f"unknown column {column}" for column in unknown] + wrong + missing
+
+
+def _form(row: dict, gig: Gig | None) -> GigForm:
+    """Lay a row over what the gig has: a column that the file lacks keeps its value."""
+    gig = gig or Gig()
+    initial = forms.model_to_dict(gig, FIELDS)
+    data = {name: value for name, value in (initial | row).items() if value not in (None, "")}
+    zone = str(data.get("time_zone", "UTC"))
+    for name in LOCAL_TIMES:
+        if name in data:
+            data[name] = _with_zone(data[name], zone)
+    return GigForm(data, instance=gig, initial=initial)
+
+
+def _with_zone(value: object, zone: str) -> object:
+    """Read a time that names no offset in the zone; leave what is no time to the form, which says so."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        validate_time_zone(zone)
+    except (ValueError, forms.ValidationError):
+        return value
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))

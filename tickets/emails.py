@@ -1,0 +1,145 @@
+"""The ticket e-mail, and the mail server's answers in three words: Refused, Deferred, MailServerDown."""
+
+import smtplib
+import time
+from email.headerregistry import Address
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
+from django.template.loader import render_to_string
+
+from tickets.models import Ticket
+
+IDLE_SECONDS = 5  # A kept connection that has been idle for longer is tried with a NOOP: servers hang up.
+
+
+class MailError(Exception):
+    """Say why a mail was not sent. Its text holds the server's words, never the recipient's address."""
+
+
+class Refused(MailError):
+    """This mail can never succeed: park it."""
+
+
+class Deferred(MailError):
+    """This mail may succeed later: back off."""
+
+
+class MailServerDown(MailError):
+    """No mail can succeed now: stop until the server is back."""
+
+
+class HungUp(MailServerDown):
+    """The server greeted us and failed during this mail: its trouble, or this mail's own, only a repetition tells."""
+
+
+def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
+    """Render the mail of a ticket; raise Refused where its address can't stand in a header.
+
+    Its Message-ID is the ticket's, so that a second copy can be recognised.
+    """
+    context = {
+        "ticket": ticket,
+        "gig": ticket.gig,
+        "purchase": ticket.purchase,
+        "site_url": settings.SITE_URL,
+        "purchase_url": settings.SITE_URL + ticket.purchase.get_absolute_url(),
+    }
+    mail = EmailMultiAlternatives(
+        subject=" ".join(render_to_string("tickets/emails/ticket_subject.txt", context).split()),
+        body=render_to_string("tickets/emails/ticket.txt", context),
+        to=[_address(ticket.name, ticket.email)],
+        headers={"Message-ID": f"<{ticket.pk}@{_domain()}>"},
+    )
+    mail.attach_alternative(render_to_string("tickets/emails/ticket.html", context), "text/html")
+    return mail
+
+
+def _address(name: str, email: str) -> str:
+    user, _, domain = email.rpartition("@")
+    try:
+        return str(Address(name, user, domain))
+    except ValueError as error:  # Its text would quote the address.
+        raise Refused("the name and the address don't make an e-mail header") from error
+
+
+def _domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or urlsplit(settings.SITE_URL).hostname
+
+
+class Mailer:
+    """Keep one connection to the mail server; used by one thread at a time."""
+
+    def __init__(self):
+        self._connection = get_connection()
+        self._used_at = 0.0
+
+    def send(self, mail: EmailMultiAlternatives) -> None:
+        """Send a mail; raise Refused, Deferred or MailServerDown."""
+        try:
+            mail.message()
+        except (BadHeaderError, UnicodeError, ValueError) as error:
+            raise Refused(f"the mail can't be built: {type(error).__name__}") from error
+        self.probe()
+        try:
+            self._connection.send_messages([mail])
+        except (smtplib.SMTPException, OSError) as error:
+            self.drop()
+            raise _translate(error) from error
+        self._used_at = time.monotonic()
+
+    def probe(self) -> None:
+        """See to it that the connection is open, and alive where it has been idle; raise MailServerDown."""
+        smtp = getattr(self._connection, "connection", None)
+        if smtp is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+            try:
+                alive = smtp.noop()[0] == 250
+            except (smtplib.SMTPException, OSError):
+                alive = False
+            if not alive:
+                self.drop()
+        try:
+            self._connection.open()
+        except (smtplib.SMTPException, OSError) as error:
+            # Even a "550" said here is the server's trouble or ours (a password), not the recipient's.
+            self.drop()
+            raise MailServerDown(_words(error)) from error
+        self._used_at = time.monotonic()
+
+    def drop(self) -> None:
+        """Close without a QUIT, for which a hung server would make us wait."""
+        smtp = getattr(self._connection, "connection", None)
+        if smtp is not None:
+            smtp.close()
+        self._connection = get_connection()
+
+
+def _translate(error: Exception) -> MailError:
+    words = _words(error)
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            codes = [code for code, _ in error.recipients.values()]
+        case smtplib.SMTPDataError():
+            codes = [error.smtp_code]
+        case smtplib.SMTPNotSupportedError():  # The address needs what the server can't do.
+            return Refused(words)
+        case _:  # Refused connections, timeouts, hang-ups, a sender that isn't allowed: no mail would fare better.
+            return HungUp(words)
+    if 421 in codes:
+        return HungUp(words)
+    return Refused(words) if all(code >= 500 for code in codes) else Deferred(words)
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            answers = [(code, text) for code, text in error.recipients.values()]
+        case smtplib.SMTPResponseException():
+            answers = [(error.smtp_code, error.smtp_error)]
+        case _:
+            return f"{type(error).__name__}: {error}"
+    return "; ".join(
+        f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers
+    )

@@ -1,0 +1,129 @@
+"""`manage.py queue …`: parse and print; the work is in queue.py, purchases.py and worker.py."""
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import Annotated
+
+from django.core.management.base import CommandError
+from django_typer.management import TyperCommand, command
+from typer import Option
+
+from tickets import purchases, queue
+from tickets.worker import Unavailable, Worker
+
+HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
+
+
+class Command(TyperCommand):
+    help = "Look after the purchase queue and its worker."
+
+    @command()
+    def create(
+        self,
+        export: Annotated[bool, Option("--export", help="Print SQS_QUEUE_URL=… alone, for a shell or .env.")] = False,
+        wait: Annotated[int, Option(help="Seconds to wait for SQS to answer.")] = 0,
+    ):
+        """Create the queue and its dead-letter queue, or mend them, and print the queue's URL.
+
+        Example: manage.py queue create --export >> .env
+        """
+        end = time.monotonic() + wait
+        while True:
+            try:
+                url, done = queue.create()
+                break
+            except queue.QueueError as error:
+                if time.monotonic() >= end:
+                    raise CommandError(str(error)) from error
+                time.sleep(0.2)
+        if export:
+            self.stdout.write(f"SQS_QUEUE_URL={url}")
+            return
+        for line in done or ["nothing to do: the queue is as it should be"]:
+            self.stdout.write(line)
+        self.stdout.write(url)
+
+    @command()
+    def inspect(self, as_json: Annotated[bool, Option("--json", help="Print JSON, for machines.")] = False):
+        """Show the queue: its address, its depths, its dead-letter queue and its attributes.
+
+        Example: manage.py queue inspect --json | jq .waiting
+        """
+        try:
+            description = queue.describe()
+        except queue.QueueError as error:
+            raise CommandError(str(error)) from error
+        if as_json:
+            self.stdout.write(json.dumps(_plain(description), indent=2))
+        else:
+            rows = list(_rows(description))
+            width = max(len(name) for name, _ in rows)
+            for name, value in rows:
+                self.stdout.write(f"{name:<{width}}  {value}")
+
+    @command()
+    def publish(self):
+        """Publish the tickets whose own request could not: the worker does the same by itself.
+
+        Example: manage.py queue publish
+        """
+        published = 0
+        try:
+            while due := purchases.relay():
+                published += due
+        except queue.QueueError as error:
+            raise CommandError(f"published {published}, then: {error}") from error
+        self.stdout.write(f"published {published}")
+
+    @command()
+    def work(self, batch: Annotated[bool, Option("--batch", help="Empty outbox and queue, then end.")] = False):
+        """Mail the tickets whose messages wait in the queue, until SIGTERM or Ctrl-C; a second one ends at once.
+
+        Example: manage.py queue work --batch
+        """
+        worker = Worker()
+
+        def stop(*_):
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
+            signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+            timer = threading.Timer(HARD_STOP_SECONDS, os._exit, [1])
+            timer.daemon = True
+            timer.start()
+            worker.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        self.stdout.write("working; stop with Ctrl-C")
+        try:
+            worker.run(batch=batch)
+        except Unavailable as error:
+            raise CommandError(f"{_counts(worker)}; then: {error}") from error
+        self.stdout.write(_counts(worker))
+
+
+def _counts(worker: Worker) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {worker.counts[name]}" for name in ("mailed", "parked", "put_off", "published")
+    )
+
+
+def _rows(description: queue.Description):
+    yield "URL", description.url
+    yield "ARN", description.arn
+    yield "waiting", str(description.waiting)
+    yield "in flight", str(description.in_flight)
+    yield "delayed", str(description.delayed)
+    if dead := description.dead_letters:
+        yield "in the DLQ", str(dead.depth)
+    for name, value in sorted(description.attributes.items()):
+        if not name.startswith("ApproximateNumber") and name != "QueueArn":
+            yield name, value
+
+
+def _plain(description: queue.Description | None) -> dict | None:
+    if description is None:
+        return None
+    return {**vars(description), "dead_letters": _plain(description.dead_letters)}

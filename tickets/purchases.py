@@ -1,0 +1,206 @@
+"""The way of a purchase: buy() sells, publish() sends the message, deliver() mails the ticket.
+
+A sale is one commit and knows nothing of the network. What happens after it may fail, for the ticket rows remember
+what is still to do: one without `published_at` is published by relay(), one without `mailed_at` is mailed by a worker.
+"""
+
+import hashlib
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+
+from tickets import emails, queue
+from tickets.breaker import Breaker, BreakerOpen
+from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
+
+log = logging.getLogger(__name__)
+breaker = Breaker(failure=queue.QueueError)
+
+
+class Owner(NamedTuple):
+    name: str
+    email: str
+
+
+class Sale(NamedTuple):
+    purchase: Purchase
+    tickets: list[Ticket]  # those that this call sold: none if it found the purchase of an earlier submission
+
+
+class NotOnSale(Exception):
+    """Say that a gig can't be bought; `status` says why."""
+
+    def __init__(self, status: Gig.Status):
+        super().__init__(status.value)
+        self.status = status
+
+
+class TokenReused(Exception):
+    """Say that a submission's token belongs to a purchase of something else."""
+
+
+# --- Selling --------------------------------------------------------------------------------------
+
+
+def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
+    """Sell a ticket to each owner, all or none, in one transaction; a repeated `token` finds the purchase it made.
+
+    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another.
+    """
+    fingerprint = _fingerprint(gig, owners)
+    try:
+        with transaction.atomic():
+            # The token comes first: a twin of this submission waits here until the first one has ended.
+            purchase = Purchase.objects.create(gig=gig, token=token, fingerprint=fingerprint)
+            due = purchase.created_at + PUBLISH_LEASE
+            tickets = Ticket.objects.bulk_create(
+                Ticket(
+                    purchase=purchase,
+                    name=owner.name,
+                    email=owner.email,
+                    price=gig.price,
+                    created_at=purchase.created_at,
+                    publish_due_at=due,
+                )
+                for owner in owners
+            )
+            # The gig comes last: every sale of a gig waits for its row, so it is held until the commit and no longer.
+            # The price is tested with the seats, for an organiser may have changed it since this gig was read.
+            if not Gig.objects.on_sale().filter(pk=gig.pk, price=gig.price).reserve(len(tickets)):
+                raise NotOnSale(_why_not(gig, len(tickets)))
+    except IntegrityError:
+        earlier = Purchase.objects.filter(token=token).select_related("gig").first()
+        if earlier is None:  # Not the token's constraint: a bug, and not to be hidden.
+            raise
+        if earlier.fingerprint != fingerprint:
+            raise TokenReused from None
+        return Sale(earlier, [])
+    return Sale(purchase, tickets)
+
+
+def _fingerprint(gig: Gig, owners: Sequence[Owner]) -> str:
+    # Without the card: a hash of sixteen digits is as good as the digits.
+    return hashlib.sha256(json.dumps([gig.slug, *owners]).encode()).hexdigest()
+
+
+def _why_not(gig: Gig, seats: int) -> Gig.Status:
+    now_gig = Gig.objects.get(pk=gig.pk)
+    status = now_gig.status()
+    if status == Gig.Status.ON_SALE and now_gig.available < seats:
+        return Gig.Status.SOLD_OUT
+    return status
+
+
+# --- Publishing -----------------------------------------------------------------------------------
+
+
+def message_body(ticket: Ticket) -> dict[str, str]:
+    return {"name": ticket.name, "email": ticket.email, "gigId": ticket.gig.slug, "ticketId": str(ticket.pk)}
+
+
+def publish(tickets: Sequence[Ticket]) -> None:
+    """Publish what a request has just sold, or leave it to the relay; never fail, for the sale stands either way."""
+    if not tickets:
+        return
+    try:
+        try:
+            with breaker:
+                _send(tickets)
+        except (queue.QueueError, BreakerOpen) as error:
+            log.warning("kept for the relay: tickets %s: %s", _ids(tickets), error)
+            # This request is through with them; the relay need not wait for the end of its lease.
+            publish_again(tickets)
+    except DatabaseError:
+        # If the message is sent, only its mark is missing: the relay sends it again, the ledger mails it once.
+        log.exception("not marked: tickets %s", _ids(tickets))
+
+
+def relay(limit: int = 100) -> int:
+    """Publish what no request could, longest due first; return how many were due, `limit` at most.
+
+    Raise QueueError where SQS can't be reached. Two relays never take the same ticket: the rows are locked while
+    the lease is written, and nothing is sent inside that transaction.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        due = list(
+            Ticket.objects.unpublished()
+            .filter(publish_due_at__lte=now)
+            .order_by("publish_due_at")
+            .select_related("purchase__gig")
+            .select_for_update(skip_locked=True, of=("self",))[:limit]
+        )
+        Ticket.objects.filter(pk__in=[ticket.pk for ticket in due]).update(publish_due_at=now + PUBLISH_LEASE)
+    if due:
+        _send(due)
+    return len(due)
+
+
+def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) -> int:
+    """Make tickets whose message is gone due for the relay once more; return how many there were."""
+    return Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
+        published_at=None, publish_due_at=timezone.now() + delay, parked_at=None, parked_cause=""
+    )
+
+
+def _send(tickets: Sequence[Ticket]) -> None:
+    answers = queue.send([message_body(ticket) for ticket in tickets])
+    sent = {}
+    for ticket, answer in zip(tickets, answers, strict=True):
+        if isinstance(answer, queue.QueueError):
+            log.warning("kept for the relay: ticket %s: %s", ticket.pk, answer)
+        else:
+            sent[ticket.pk] = answer
+    if sent:
+        Ticket.objects.mark_published(sent)
+
+
+def _ids(tickets: Iterable[Ticket]) -> str:
+    return ", ".join(str(ticket.pk) for ticket in tickets)
+
+
+# --- Delivering -----------------------------------------------------------------------------------
+
+
+class NotOurs(Exception):
+    """Say why a message can never lead to a mail."""
+
+
+def read_message(body: str) -> uuid.UUID:
+    """Check a message's body to the letter and return the id of the ticket it asks to deliver; raise NotOurs."""
+    try:
+        message = json.loads(body, object_pairs_hook=_no_twins)
+    except RecursionError as error:
+        raise NotOurs("not a JSON object: nested too deep") from error
+    except ValueError as error:
+        raise NotOurs(f"not a JSON object: {error}") from error
+    if not isinstance(message, dict) or message.keys() != {"name", "email", "gigId", "ticketId"}:
+        raise NotOurs("not an object of exactly name, email, gigId, ticketId")
+    for key, value in message.items():
+        if not isinstance(value, str) or not value:
+            raise NotOurs(f"{key} is not a text, or empty")
+    try:
+        return uuid.UUID(message["ticketId"])
+    except ValueError as error:
+        raise NotOurs("ticketId is not a UUID") from error
+
+
+def _no_twins(pairs: list[tuple[str, object]]) -> dict:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def deliver(ticket: Ticket, mailer: emails.Mailer) -> None:
+    """Mail a ticket that the caller has claimed and will mark; raise one of the three errors of emails.py.
+
+    The row is mailed, not the message: an address may have been corrected since the message was sent.
+    """
+    mailer.send(emails.ticket_email(ticket))

@@ -1,0 +1,76 @@
+"""The pages: look up, validate, call one function, redirect or render."""
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from tickets import posters, purchases
+from tickets.forms import PurchaseForm
+from tickets.models import Gig, Purchase
+from tickets.payment import CARD_FIELDS
+
+GIGS_A_PAGE = 12
+
+
+@require_safe
+def gig_list(request):
+    page = Paginator(Gig.objects.published(), GIGS_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "tickets/gig_list.html", {"page_obj": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache  # A copy from a cache, or from the browser's history, would carry a token that has been used.
+@sensitive_post_parameters(*CARD_FIELDS)
+@sensitive_variables("form")
+def gig(request, slug):
+    gig = get_object_or_404(Gig.objects.published(), slug=slug)
+    form = PurchaseForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            sale = purchases.buy(gig, form.owners(), str(form.cleaned_data["token"]))
+        except purchases.NotOnSale as error:
+            return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": error.status}, status=409)
+        except purchases.TokenReused:
+            return render(request, "tickets/token_reused.html", {"gig": gig}, status=422)
+        purchases.publish(sale.tickets)
+        return redirect(sale.purchase)
+    if gig.status() != Gig.Status.ON_SALE:
+        if request.method == "POST":
+            return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": gig.status()}, status=409)
+        form = None
+    return render(
+        request, "tickets/gig_detail.html", {"gig": gig, "form": form}, status=422 if form and form.errors else 200
+    )
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def poster(request, slug):
+    gig = get_object_or_404(Gig.objects.published(), slug=slug)
+    return HttpResponse(posters.poster(gig), content_type="image/svg+xml")
+
+
+@require_safe
+@never_cache
+def purchase(request, pk):
+    return _private(render(request, "tickets/purchase.html", {"purchase": _purchase(pk)}))
+
+
+@require_safe
+@never_cache
+def purchase_status(request, pk):
+    return _private(render(request, "tickets/_purchase_status.html", {"purchase": _purchase(pk)}))
+
+
+def _purchase(pk) -> Purchase:
+    return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related("tickets"), pk=pk)
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    # Whoever has the address has the page, so it must not get about: not to search engines, not as a referrer.
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
