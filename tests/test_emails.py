@@ -113,6 +113,6 @@ def test_line_breaks_forge_no_header(ticket):
 def test_a_subject_with_a_line_break_is_not_sent(ticket):
     forged = ticket_email(ticket)
     forged.subject = "Ticket\r\nBcc: all@example.com"
-    with pytest.raises(Refused, match="the mail can't be built: BadHeaderError"):
+    with pytest.raises(Refused, match="the mail can't be built"):
         Mailer().send(forged)
     assert mail.outbox == []
