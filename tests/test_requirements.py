@@ -1,0 +1,24 @@
+"""What is installed is what the requirements name, to the version, and nothing else."""
+
+import re
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+FILES = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.skipif(not (Path(sys.prefix) / "installed").exists(), reason="only the .venv of bin/test is ours")
+def test_every_installed_package_is_pinned():
+    lines = "\n".join((settings.BASE_DIR / name).read_text() for name in FILES)
+    pinned = {canonical(name): version for name, version in re.findall(r"^([\w.-]+)(?:\[.+\])?==(\S+)", lines, re.M)}
+    installed = {canonical(found.name): found.version for found in distributions()}
+    own = {"pip", "setuptools"}  # They come with the venv.
+    assert {name: version for name, version in installed.items() if name not in own} == pinned
