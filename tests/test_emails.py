@@ -66,6 +66,13 @@ def test_the_servers_answer_in_our_words(ticket, smtp, stage, answer, error, wor
     assert (type(failed.value), str(failed.value)) == (error, words)
 
 
+def test_an_address_that_the_server_repeats_is_masked(ticket, smtp):
+    smtp.sink.rcpt_answers["zoe@example.com"] = "550 5.1.1 <zoe@example.com>: no such user zoe@example.com"
+    with pytest.raises(Refused) as refused:
+        Mailer().send(ticket_email(ticket))
+    assert str(refused.value) == "550 5.1.1 <z…@example.com>: no such user z…@example.com"
+
+
 def test_after_a_refusal_the_next_mail_goes(ticket, gig, smtp):
     other = buy(gig, [Owner("Bob", "bob@example.com")], "other").tickets[0]
     smtp.sink.rcpt_answers["zoe@example.com"] = "550 no"
@@ -106,6 +113,6 @@ def test_line_breaks_forge_no_header(ticket):
 def test_a_subject_with_a_line_break_is_not_sent(ticket):
     forged = ticket_email(ticket)
     forged.subject = "Ticket\r\nBcc: all@example.com"
-    with pytest.raises(Refused, match="the mail can't be built: BadHeaderError"):
+    with pytest.raises(Refused, match="the mail can't be built"):
         Mailer().send(forged)
     assert mail.outbox == []

@@ -1,4 +1,4 @@
-"""The Dockerfile's steps, done by hand in a clean directory: no container engine is at hand here."""
+"""The Dockerfile's steps, done by hand in a clean directory: no container engine is needed."""
 
 import json
 import os

@@ -1,5 +1,6 @@
 """The ticket e-mail, and the mail server's answers in three words: Refused, Deferred, MailServerDown."""
 
+import re
 import smtplib
 import time
 from email.headerregistry import Address
@@ -135,11 +136,11 @@ def _translate(error: Exception) -> MailError:
 def _words(error: Exception) -> str:
     match error:
         case smtplib.SMTPRecipientsRefused():
-            answers = [(code, text) for code, text in error.recipients.values()]
+            answers = list(error.recipients.values())
         case smtplib.SMTPResponseException():
             answers = [(error.smtp_code, error.smtp_error)]
         case _:
             return f"{type(error).__name__}: {error}"
-    return "; ".join(
-        f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers
-    )
+    texts = (f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers)
+    # Servers like to repeat the address, and these words go to the log.
+    return re.sub(r"([^\s<>@])[^\s<>@]*@", r"\1…@", "; ".join(texts))

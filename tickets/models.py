@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -146,14 +146,21 @@ class Purchase(models.Model):
         return all(ticket.mailed_at or ticket.parked_at for ticket in self.tickets.all())
 
 
+# The four places a ticket can be in; the constraint below keeps it from being in two.
+UNPUBLISHED = Q(published_at=None, mailed_at=None, parked_at=None)
+ON_THE_WAY = Q(published_at__isnull=False, mailed_at=None, parked_at=None)
+MAILED = Q(mailed_at__isnull=False)
+PARKED = Q(parked_at__isnull=False)
+
+
 class TicketQuerySet(models.QuerySet):
     """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
 
     def unpublished(self):
-        return self.filter(published_at=None, mailed_at=None, parked_at=None)
+        return self.filter(UNPUBLISHED)
 
     def on_the_way(self):
-        return self.filter(published_at__isnull=False, mailed_at=None, parked_at=None)
+        return self.filter(ON_THE_WAY)
 
     def lost(self, age: timedelta):
         """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
@@ -162,10 +169,24 @@ class TicketQuerySet(models.QuerySet):
         return self.on_the_way().filter(free, published_at__lte=now - age)
 
     def mailed(self):
-        return self.filter(mailed_at__isnull=False)
+        return self.filter(MAILED)
 
     def parked(self):
-        return self.filter(parked_at__isnull=False)
+        return self.filter(PARKED)
+
+    def census(self) -> dict[str, int]:
+        """Count the tickets in each place, and all of them, in one statement: the numbers are of one instant."""
+        return self.aggregate(
+            tickets=Count("pk"),
+            unpublished=Count("pk", filter=UNPUBLISHED),
+            on_the_way=Count("pk", filter=ON_THE_WAY),
+            mailed=Count("pk", filter=MAILED),
+            parked=Count("pk", filter=PARKED),
+        )
+
+    def hanging(self, age: timedelta):
+        """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""
+        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=timezone.now() - age).order_by("created_at")
 
     def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
         """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
@@ -239,15 +260,15 @@ class Ticket(models.Model):
             # Both stay small however many tickets there are: only what still has a way to go is in them.
             models.Index(
                 fields=["publish_due_at"],
-                condition=Q(published_at=None, mailed_at=None, parked_at=None),
+                condition=UNPUBLISHED,
                 name="ticket_to_publish",
             ),
             models.Index(
                 fields=["published_at"],
-                condition=Q(published_at__isnull=False, mailed_at=None, parked_at=None),
+                condition=ON_THE_WAY,
                 name="ticket_on_the_way",
             ),
-            models.Index(fields=["parked_at"], condition=Q(parked_at__isnull=False), name="ticket_parked"),
+            models.Index(fields=["parked_at"], condition=PARKED, name="ticket_parked"),
             models.Index(fields=["claim"], condition=Q(claim__isnull=False), name="ticket_claim"),
         ]
         constraints = [

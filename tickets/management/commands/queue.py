@@ -5,13 +5,14 @@ import os
 import signal
 import threading
 import time
+from datetime import timedelta
 from typing import Annotated
 
 from django.core.management.base import CommandError
 from django_typer.management import TyperCommand, command
 from typer import Option
 
-from tickets import purchases, queue
+from tickets import purchases, queue, reconcile
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
@@ -77,6 +78,33 @@ class Command(TyperCommand):
         except queue.QueueError as error:
             raise CommandError(f"published {published}, then: {error}") from error
         self.stdout.write(f"published {published}")
+
+    @command()
+    def reconcile(
+        self,
+        older_than: Annotated[int, Option(help="Seconds after its sale from which a ticket hangs.")] = 900,
+        repair: Annotated[bool, Option("--repair", help="Publish once more what hangs.")] = False,
+    ):
+        """Prove where every ticket is, list those that hang, and exit with 1 if any does.
+
+        Example: manage.py queue reconcile --older-than 3600 --repair
+        """
+        age = timedelta(seconds=older_than)
+        found = reconcile.report(age)
+        for place, count in found.census.items():
+            self.stdout.write(f"{place.replace('_', ' '):<12}{count:>10,}")
+        self.stdout.write(f"{'seats sold':<12}{found.seats_sold:>10,}")
+        for ticket in found.oldest:
+            self.stdout.write(f"hangs: {ticket.pk}, sold {ticket.created_at:%Y-%m-%d %H:%M:%S} UTC, {ticket.state}")
+        if not found.balanced:
+            raise CommandError("the numbers don't add up: compare tickets with the seats that each gig has sold")
+        if found.hanging and repair:
+            try:
+                self.stdout.write(f"published {reconcile.repair(age)} once more")
+            except queue.QueueError as error:
+                raise CommandError(f"the outbox has what hung, but: {error}") from error
+        if found.hanging:
+            raise CommandError(f"{found.hanging} hang{'' if found.hanging > 1 else 's'}")
 
     @command()
     def work(self, batch: Annotated[bool, Option("--batch", help="Empty outbox and queue, then end.")] = False):
