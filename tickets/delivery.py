@@ -122,8 +122,10 @@ class Delivery:
             outcome.done += same
         else:
             # Another worker has it. Should that one die, this message comes again when the lease has run out.
-            left = (row.claimed_until - timezone.now()).total_seconds() if row.claimed_until else 0
-            outcome.put_off |= dict.fromkeys(same, max(1, round(left) + 1))
+            # A lease at most, for this machine's clock may differ from the database's.
+            left = row.claimed_until - timezone.now() if row.claimed_until else timedelta(0)
+            seconds = max(timedelta(0), min(left, self._lease)).total_seconds()
+            outcome.put_off |= dict.fromkeys(same, round(seconds) + 1)
 
     def _mail(self, twins: dict[UUID, list[Received]], outcome: Outcome, until: Callable[[], float | None]) -> None:
         waiting = deque(self._claimed)

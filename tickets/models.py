@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Count, F, Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -151,6 +152,8 @@ UNPUBLISHED = Q(published_at=None, mailed_at=None, parked_at=None)
 ON_THE_WAY = Q(published_at__isnull=False, mailed_at=None, parked_at=None)
 MAILED = Q(mailed_at__isnull=False)
 PARKED = Q(parked_at__isnull=False)
+# Due times and leases are told by the database's clock: those of the machines around it may differ, or be put right.
+FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
 
 
 class TicketQuerySet(models.QuerySet):
@@ -164,9 +167,7 @@ class TicketQuerySet(models.QuerySet):
 
     def lost(self, age: timedelta):
         """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
-        now = timezone.now()
-        free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-        return self.on_the_way().filter(free, published_at__lte=now - age)
+        return self.on_the_way().filter(FREE, published_at__lte=Now() - age)
 
     def mailed(self):
         return self.filter(MAILED)
@@ -186,12 +187,12 @@ class TicketQuerySet(models.QuerySet):
 
     def hanging(self, age: timedelta):
         """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""
-        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=timezone.now() - age).order_by("created_at")
+        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=Now() - age).order_by("created_at")
 
     def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
         """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
         self.filter(pk__in=message_ids).update(
-            published_at=timezone.now(),
+            published_at=Now(),
             message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
         )
 
@@ -201,9 +202,8 @@ class TicketQuerySet(models.QuerySet):
         A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
         with the same message race for one UPDATE, and the claim's number tells who won.
         """
-        claim, now = uuid.uuid4(), timezone.now()
-        free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-        if not self.filter(free, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=now + lease):
+        claim = uuid.uuid4()
+        if not self.filter(FREE, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=Now() + lease):
             return []
         return list(self.filter(claim=claim).select_related("purchase__gig"))
 
@@ -212,7 +212,7 @@ class TicketQuerySet(models.QuerySet):
         return self.filter(pk__in=[ticket.pk for ticket in tickets], claim__in={ticket.claim for ticket in tickets})
 
     def extend(self, tickets, lease: timedelta) -> int:
-        return self.held(tickets).update(claimed_until=timezone.now() + lease)
+        return self.held(tickets).update(claimed_until=Now() + lease)
 
     def mark_mailed(self, tickets) -> int:
         """Record mails and end their claims; return how many were not recorded already.
@@ -220,7 +220,7 @@ class TicketQuerySet(models.QuerySet):
         Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now.
         """
         return self.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
-            mailed_at=timezone.now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
+            mailed_at=Now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
         )
 
     def release(self, tickets) -> int:
@@ -295,7 +295,5 @@ class Ticket(models.Model):
     def park(self, cause: str) -> bool:
         """Record that no mail can succeed, and why; return whether the claim was still ours."""
         return bool(
-            Ticket.objects.held([self]).update(
-                parked_at=timezone.now(), parked_cause=cause, claim=None, claimed_until=None
-            )
+            Ticket.objects.held([self]).update(parked_at=Now(), parked_cause=cause, claim=None, claimed_until=None)
         )

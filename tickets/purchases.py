@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import DatabaseError, IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from tickets import emails, queue
 from tickets.breaker import Breaker, BreakerOpen
@@ -58,7 +58,6 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
         with transaction.atomic():
             # The token comes first: a twin of this submission waits here until the first one has ended.
             purchase = Purchase.objects.create(gig=gig, token=token, fingerprint=fingerprint)
-            due = purchase.created_at + PUBLISH_LEASE
             tickets = Ticket.objects.bulk_create(
                 Ticket(
                     purchase=purchase,
@@ -66,7 +65,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
                     email=owner.email,
                     price=gig.price,
                     created_at=purchase.created_at,
-                    publish_due_at=due,
+                    publish_due_at=Now() + PUBLISH_LEASE,
                 )
                 for owner in owners
             )
@@ -127,16 +126,15 @@ def relay(limit: int = 100) -> int:
     Raise QueueError where SQS can't be reached. Two relays never take the same ticket: the rows are locked while
     the lease is written, and nothing is sent inside that transaction.
     """
-    now = timezone.now()
     with transaction.atomic():
         due = list(
             Ticket.objects.unpublished()
-            .filter(publish_due_at__lte=now)
+            .filter(publish_due_at__lte=Now())
             .order_by("publish_due_at")
             .select_related("purchase__gig")
             .select_for_update(skip_locked=True, of=("self",))[:limit]
         )
-        Ticket.objects.filter(pk__in=[ticket.pk for ticket in due]).update(publish_due_at=now + PUBLISH_LEASE)
+        Ticket.objects.filter(pk__in=[ticket.pk for ticket in due]).update(publish_due_at=Now() + PUBLISH_LEASE)
     if due:
         _send(due)
     return len(due)
@@ -145,7 +143,7 @@ def relay(limit: int = 100) -> int:
 def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) -> int:
     """Make tickets whose message is gone due for the relay once more; return how many there were."""
     return Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
-        published_at=None, publish_due_at=timezone.now() + delay, parked_at=None, parked_cause=""
+        published_at=None, publish_due_at=Now() + delay, parked_at=None, parked_cause=""
     )
 
 
