@@ -1,6 +1,8 @@
 """An SMTP server of the tests' own, in this process: it keeps what it is given and answers as it is told."""
 
+import asyncio
 import logging
+from collections.abc import Callable
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
@@ -10,17 +12,29 @@ logging.getLogger("mail.log").setLevel(logging.WARNING)
 
 
 class Sink:
-    """Keep mails; `answers` maps a recipient, or "*", to the answer to give in place of 250."""
+    """Keep mails; `answers` maps a recipient, or "*", to the answer to give in place of 250.
+
+    `before_mail(address)` and `after_mail(mail)` run in a thread of their own while the client waits for the answer
+    to its RCPT, and to its DATA whose mail is kept by then: they may wait, or kill the client.
+    """
 
     def __init__(self):
         self.mails = []
         self.rcpt_answers = {}
         self.data_answers = {}
+        self.before_mail: Callable[[str], object] | None = None
+        self.after_mail: Callable[[object], object] | None = None
+
+    @property
+    def recipients(self) -> list[str]:
+        return sorted(mail["To"].addresses[0].addr_spec for mail in self.mails)
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         answer = self.rcpt_answers.get(address) or self.rcpt_answers.get("*")
         if answer:
             return answer
+        if self.before_mail:
+            await asyncio.to_thread(self.before_mail, address)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -28,7 +42,10 @@ class Sink:
         answer = self.data_answers.get(envelope.rcpt_tos[0]) or self.data_answers.get("*")
         if answer:
             return answer
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        self.mails.append(mail)
+        if self.after_mail:
+            await asyncio.to_thread(self.after_mail, mail)
         return "250 OK"
 
 

@@ -1,0 +1,156 @@
+"""The shop as processes of their own, on the tests' database, with a proxy between it and a real SQS server."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from tests.faults.proxy import Proxy
+from tests.faults.shop import Process, Shop, eventually
+from tests.servers import free_port
+from tests.smtp import SmtpServer
+from tickets import queue
+from tickets.purchases import Owner, buy, publish
+
+SOURCES = ("manage.py", "timelessmusic", "tickets", "templates", "tests")
+# Instead of 180 s. A worker beats three times in it; a message of a killed one is back after it.
+VISIBILITY_SECONDS = 3
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """Give a copy of the sources with its static files collected, as an image has it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in SOURCES:
+        source = django_settings.BASE_DIR / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    environment = os.environ | {"DATABASE_URL": "sqlite:///:memory:", "DEBUG": "false"}
+    collect = [sys.executable, "manage.py", "collectstatic", "--no-input"]
+    subprocess.run(collect, cwd=folder, env=environment, check=True, capture_output=True)
+    return folder
+
+
+def start_sqs(folder: Path, port: int) -> Process:
+    """Start an SQS server that keeps its state in `folder` when it is stopped, and return once it answers."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONUNBUFFERED": "1",
+        "SERVICES": "sqs",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": "us-east-1",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(folder),
+        "LOG_LEVEL": "WARNING",
+        "DOCKER_HOST": "unix:///nonexistent",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+    }
+    server = ("hypercorn", "--workers", "0", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1")
+    command = [sys.executable, "-m", *server, "--log-level", "warning", "ministack.app:app"]
+    process = Process(command, folder, environment, folder / "sqs.log")
+
+    def answers():
+        try:
+            return urlopen(f"http://127.0.0.1:{port}/?Action=ListQueues", timeout=5).status == 200
+        except (URLError, OSError):
+            return False
+
+    eventually(answers, why="the SQS server")
+    return process
+
+
+@pytest.fixture(scope="session")
+def sqs_server(tmp_path_factory):
+    """Give the port of an SQS server in a process of its own."""
+    port = free_port()
+    process = start_sqs(tmp_path_factory.mktemp("sqs"), port)
+    yield port
+    process.kill()
+
+
+@pytest.fixture
+def test_queue(sqs_server, settings, monkeypatch):
+    """Make a queue of the test's own, which the test reaches directly."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{sqs_server}")
+    settings.SQS_QUEUE_NAME = f"faults-{uuid.uuid4().hex[:8]}"
+    queue.forget()
+    queue.create()
+    set_visibility(VISIBILITY_SECONDS)
+    yield settings.SQS_QUEUE_NAME
+    queue.forget()
+
+
+def set_visibility(seconds: int) -> None:
+    queue.consumer().set_queue_attributes(QueueUrl=queue.url(), Attributes={"VisibilityTimeout": str(seconds)})
+
+
+def _database():
+    """Tell where the tests' database is, as libpq sees it."""
+    connection.ensure_connection()
+    return connection.connection.info
+
+
+@pytest.fixture
+def database(transactional_db):
+    """Stand between the processes and PostgreSQL; give the proxy."""
+    at = _database()
+    return Proxy(f"{at.host}/.s.PGSQL.{at.port}" if at.host.startswith("/") else (at.host, at.port))
+
+
+def database_url(proxy: Proxy | None = None) -> str:
+    """Write the URL of the tests' database, direct or through a proxy."""
+    at = _database()
+    user = ":".join(quote(word, safe="") for word in (at.user, at.password) if word)
+    if proxy:
+        return f"postgresql://{user}@127.0.0.1:{proxy.port}/{at.dbname}"
+    if at.host.startswith("/"):
+        return f"postgresql://{user}@/{at.dbname}?host={quote(at.host, safe='')}"
+    return f"postgresql://{user}@{at.host}:{at.port}/{at.dbname}"
+
+
+@pytest.fixture
+def shop(transactional_db, checkout, sqs_server, test_queue, tmp_path):
+    if connection.vendor == "sqlite":
+        pytest.skip("the processes share no memory, and SQLite's database is there in these tests")
+    sqs, smtp = Proxy(("127.0.0.1", sqs_server)), SmtpServer()
+    smtp.start()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    shop = Shop(checkout, logs, database_url(), test_queue, sqs, smtp)
+    yield shop
+    shop.close()
+    sqs.refuse()
+    smtp.stop()
+    # Whatever broke: no line names a buyer's address in full.
+    assert "@example.com" not in shop.logged
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def sell(make_gig):
+    """Sell a ticket to each name, without a web server, and publish them unless told otherwise."""
+    gig = make_gig(capacity=1000)
+
+    def sell(*names, published=True):
+        tickets = [buy(gig, [Owner(name, f"{name}@example.com")], f"token-{name}").tickets[0] for name in names]
+        if published:
+            publish(tickets)
+        return tickets
+
+    return sell
