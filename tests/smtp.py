@@ -54,7 +54,12 @@ class SmtpServer(Controller):
 
     def __init__(self, port: int = 0):
         self.sink = Sink()
-        super().__init__(self.sink, hostname="127.0.0.1", port=port)
+        super().__init__(self.sink, hostname="127.0.0.1", port=port, ready_timeout=30)
+
+    def start(self):
+        if self.loop.is_closed():
+            self.loop = asyncio.new_event_loop()
+        super().start()
 
     def stop(self, no_assert=None):
         if self.server is not None:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from tickets import purchases
 from tickets.emails import Deferred, HungUp, Mailer, MailServerDown, Refused
 from tickets.models import Ticket
+from tickets.outages import DatabaseDown
 from tickets.queue import Received
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ THREADS = 4  # mails under way at once
 TOGETHER_SECONDS = 0.01  # mails that end within this of each other are marked by one UPDATE
 BACKOFF_SECONDS, BACKOFF_LIMIT = 30, 900
 HANG_UPS = 3  # after so many on one mail, the mail waits in the outbox and others have a try
+ATTEMPT_SECONDS = 6  # one more try to write: a pause of 1 s and the 5 s that the pool waits for a connection
 HANG_UP_PAUSE = timedelta(seconds=60)
-DatabaseDown = (OperationalError, InterfaceError)
 
 
 def backoff(receive_count: int) -> int:
@@ -211,9 +212,10 @@ class Delivery:
             log.warning("claims run out by themselves, for the database is away: %s", error)
 
 
-def _over(until: Callable[[], float | None]) -> bool:
+def _over(until: Callable[[], float | None], needs: float = 0) -> bool:
+    """Tell whether less than `needs` seconds are left."""
     deadline = until()
-    return deadline is not None and time.monotonic() >= deadline
+    return deadline is not None and time.monotonic() + needs >= deadline
 
 
 def _insist(write: Callable[[], object], until: Callable[[], float | None]) -> None:
@@ -223,7 +225,7 @@ def _insist(write: Callable[[], object], until: Callable[[], float | None]) -> N
             write()
             return
         except DatabaseDown as error:
-            if _over(until):
+            if _over(until, needs=ATTEMPT_SECONDS):
                 raise
             log.warning("the database is away, and a mail waits for its mark: %s", error)
             connection.close()

@@ -9,8 +9,9 @@ from datetime import timedelta
 from django.db import DatabaseError, close_old_connections, connection, reset_queries
 
 from tickets import purchases, queue
-from tickets.delivery import DatabaseDown, Delivery, Outcome
+from tickets.delivery import Delivery, Outcome
 from tickets.models import Ticket
+from tickets.outages import DatabaseDown
 from tickets.queue import QueueError, Received
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Heartbeat:
 
     def __exit__(self, *_):
         self._ended.set()
-        self._thread.join()
+        self._thread.join(timeout=1)  # It may hang on a database that is away, and there is nothing left to keep.
 
     def drop(self, messages) -> None:
         """Let go of messages before they are deleted or put off: a beat after that would undo it."""
@@ -53,12 +54,16 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._ended.wait(self._visibility / 3):
             with self._lock:
-                try:
-                    queue.hide(dict.fromkeys(self._messages, self._visibility))
-                    self._delivery.extend()
-                except (QueueError, DatabaseError) as error:
-                    log.warning("a heartbeat failed; the next one follows: %s", error)
+                # Each for itself: where SQS hands the message to another worker, the claim keeps that one off.
+                for extend in (self._hide, self._delivery.extend):
+                    try:
+                        extend()
+                    except (QueueError, DatabaseError) as error:
+                        log.warning("a heartbeat failed; the next one follows: %s", error)
         connection.close()
+
+    def _hide(self) -> None:
+        queue.hide(dict.fromkeys(self._messages, self._visibility))
 
 
 class Worker:
@@ -110,7 +115,11 @@ class Worker:
     def _work(self, messages: list[Received], batch: bool) -> None:
         with Heartbeat(messages, self._delivery, self._visibility) as heartbeat:
             while messages:
-                outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
+                try:
+                    outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
+                except DatabaseDown as error:  # Our time is over, and so no message is deleted: they come again.
+                    log.error("stopped while the database was away; a mail that waited for its mark repeats: %s", error)
+                    return
                 heartbeat.drop([*outcome.done, *outcome.parked, *outcome.put_off])
                 self._settle(outcome)
                 messages = outcome.held

@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
+    "tickets.outages.DatabaseAway",
 ]
 
 ROOT_URLCONF = "timelessmusic.urls"
@@ -122,9 +123,11 @@ if ENGINE == "django.db.backends.sqlite3":
 elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
     # A pool, because persistent connections (CONN_MAX_AGE) are one for each thread and a server's threads come
     # and go; the health check costs a round trip and spares the first requests after a restart of PostgreSQL.
+    # The pool doubles its pauses between tries to reconnect for `reconnect_timeout`, then starts anew on demand: with
+    # its default of 300 s the shop would stay closed for minutes after PostgreSQL is back.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
-        "pool": {"min_size": 1, "max_size": 16, "timeout": 5},
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 5, "reconnect_timeout": 5},
         **DATABASES["default"].get("OPTIONS", {}),
     }
 else:

@@ -1,1 +1,1 @@
-"""Faults as they happen: real processes, real PostgreSQL, an SQS server, a mail server, and what breaks between them."""
+"""Faults as they happen: real processes, real PostgreSQL, an SQS and a mail server, and what breaks between them."""

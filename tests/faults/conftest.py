@@ -1,6 +1,7 @@
 """The shop as processes of their own, on the tests' database, with a proxy between it and a real SQS server."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from tests.smtp import SmtpServer
 from tickets import queue
 from tickets.purchases import Owner, buy, publish
 
-SOURCES = ("manage.py", "timelessmusic", "tickets", "templates", "tests")
+SOURCES = ("manage.py", "timelessmusic", "tickets", "templates", "data", "tests")
 # Instead of 180 s. A worker beats three times in it; a message of a killed one is back after it.
 VISIBILITY_SECONDS = 3
 
@@ -134,7 +135,7 @@ def shop(transactional_db, checkout, sqs_server, test_queue, tmp_path):
     sqs.refuse()
     smtp.stop()
     # Whatever broke: no line names a buyer's address in full.
-    assert "@example.com" not in shop.logged
+    assert not re.search(r"\w@example\.com", shop.logged)
 
 
 @pytest.fixture

