@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from email import message_from_bytes, policy
 
@@ -20,6 +21,7 @@ class Sink:
 
     def __init__(self):
         self.mails = []
+        self.times = []  # time.monotonic() of each mail
         self.rcpt_answers = {}
         self.data_answers = {}
         self.before_mail: Callable[[str], object] | None = None
@@ -44,6 +46,7 @@ class Sink:
             return answer
         mail = message_from_bytes(envelope.content, policy=policy.default)
         self.mails.append(mail)
+        self.times.append(time.monotonic())
         if self.after_mail:
             await asyncio.to_thread(self.after_mail, mail)
         return "250 OK"

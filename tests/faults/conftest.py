@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import quote
@@ -15,6 +17,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
+from tests.faults.postgres import Postgres
 from tests.faults.proxy import Proxy
 from tests.faults.shop import Process, Shop, eventually
 from tests.servers import free_port
@@ -121,21 +124,51 @@ def database_url(proxy: Proxy | None = None) -> str:
     return f"postgresql://{user}@{at.host}:{at.port}/{at.dbname}"
 
 
+@contextmanager
+def open_shop(folder: Path, logs: Path, database_url: str, queue_name: str, sqs_port: int) -> Iterator[Shop]:
+    """Give a shop with a mail server and a proxy before its SQS, and stop all of it in the end."""
+    sqs, smtp = Proxy(("127.0.0.1", sqs_port)), SmtpServer()
+    smtp.start()
+    logs.mkdir()
+    shop = Shop(folder, logs, database_url, queue_name, sqs, smtp)
+    try:
+        yield shop
+    finally:
+        shop.close()
+        sqs.refuse()
+        smtp.stop()
+    # Whatever broke: no line names a buyer's address in full.
+    assert not re.search(r"\w@example\.com", shop.logged)
+
+
 @pytest.fixture
 def shop(transactional_db, checkout, sqs_server, test_queue, tmp_path):
     if connection.vendor == "sqlite":
         pytest.skip("the processes share no memory, and SQLite's database is there in these tests")
-    sqs, smtp = Proxy(("127.0.0.1", sqs_server)), SmtpServer()
-    smtp.start()
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    shop = Shop(checkout, logs, database_url(), test_queue, sqs, smtp)
-    yield shop
-    shop.close()
-    sqs.refuse()
-    smtp.stop()
-    # Whatever broke: no line names a buyer's address in full.
-    assert not re.search(r"\w@example\.com", shop.logged)
+    with open_shop(checkout, tmp_path / "logs", database_url(), test_queue, sqs_server) as shop:
+        yield shop
+
+
+@pytest.fixture
+def postgres(tmp_path_factory):
+    """Give a PostgreSQL of the test's own, with the shop's tables and gigs to come."""
+    server = Postgres(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def shop_on_postgres(postgres, checkout, sqs_server, test_queue, tmp_path):
+    """Give a shop on a database that can crash, with the twelve gigs."""
+    with open_shop(checkout, tmp_path / "logs", postgres.url, test_queue, sqs_server) as shop:
+        stock(shop)
+        yield shop
+
+
+def stock(shop: Shop) -> None:
+    for arguments in (["migrate"], ["import_gigs", "data/gigs.json"]):
+        done = shop.manage(*arguments)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -105,11 +105,14 @@ class Shop:
 
     def web(self, port: int, wsgi: str = "timelessmusic.wsgi:application", **environment: str) -> Process:
         """Start the web server with one process and eight threads, and return once it answers."""
-        server = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--blocking-threads", "8")
-        process = self.start("-m", *server, "--port", str(port), wsgi, name="web", **environment)
+        process = self.start_web(port, wsgi, **environment)
         eventually(lambda: _answers(port) or not process.running, why="the web server")
         assert process.running, process.said
         return process
+
+    def start_web(self, port: int, wsgi: str = "timelessmusic.wsgi:application", **environment: str) -> Process:
+        server = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--blocking-threads", "8")
+        return self.start("-m", *server, "--port", str(port), wsgi, name="web", **environment)
 
     def worker(self, *options: str, **environment: str) -> Process:
         return self.start("manage.py", "queue", "work", *options, name="worker", **environment)
@@ -148,6 +151,11 @@ class Buyer:
         self.name, self.email = name, f"{name}@example.com"
         self._form: dict[str, str] = {}
         self._cookie = ""
+
+    @property
+    def filled(self) -> bool:
+        """Tell whether the form was there to be filled in, with its token."""
+        return "token" in self._form
 
     def open(self) -> requests.Response:
         page = requests.get(self.url, headers=BEHIND_TLS, timeout=SECONDS)

