@@ -11,6 +11,8 @@ from django.db.models import Count, F, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from tickets import trace
+
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
 # (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
 PUBLISH_LEASE = timedelta(seconds=15)
@@ -129,10 +131,13 @@ class Purchase(models.Model):
         max_length=80, unique=True, help_text="The submission that made it; a second one finds it."
     )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was submitted, card aside.")
+    trace = models.CharField("trace id", max_length=32, default=trace.current)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         ordering = ["-created_at"]
+        # Not by db_index, which would make a second one, for LIKE.
+        indexes = [models.Index(fields=["trace"], name="purchase_trace")]
 
     def __str__(self):
         return str(self.id)

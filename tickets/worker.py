@@ -128,7 +128,6 @@ class Worker:
             queue.delete(outcome.done)
             queue.hide(outcome.put_off)
             for message, cause in outcome.parked.items():
-                log.warning("message %s is parked: %s", message.id, cause)
                 queue.park(message, cause)
         except QueueError as error:
             log.warning("the work is done, SQS didn't hear of it: %s", error)
