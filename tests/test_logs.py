@@ -47,7 +47,7 @@ def test_a_request_for_an_unknown_host_is_a_line_too(client, db, logs):
     assert logs("status", event="request") == [400]
 
 
-@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/static/nothing.css", 404)])
+@pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 200), ("/static/nothing.css", 404)])
 def test_probes_and_files_leave_no_line(client, db, sqs, logs, path, status):
     assert client.get(path).status_code == status
     assert logs("event") == []

@@ -183,6 +183,12 @@ def send(bodies: Sequence[dict], traces: Sequence[str] = ()) -> list[str | Queue
     return results
 
 
+def ping() -> None:
+    """Ask SQS for the queue, with the web's own client and permissions, or raise QueueError (12 s later at worst)."""
+    with _errors("reach the queue"):
+        producer().get_queue_attributes(QueueUrl=url(), AttributeNames=["QueueArn"])
+
+
 def _attributes(**texts: str) -> dict:
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items() if text}
 
