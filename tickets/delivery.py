@@ -20,7 +20,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from tickets import purchases
+from tickets import metrics, purchases
 from tickets.emails import Deferred, HungUp, Mailer, MailServerDown, Refused
 from tickets.models import Ticket
 from tickets.queue import Received
@@ -189,6 +189,7 @@ class Delivery:
             self._hang_ups.pop(same[0].id, None)
             outcome.done += same
             age = timezone.now() - ticket.created_at
+            metrics.purchase_to_mail_seconds.observe(age.total_seconds())
             log.info("mailed", seconds=round(age.total_seconds(), 1))
             return True
         return False

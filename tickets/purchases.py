@@ -15,7 +15,7 @@ import structlog
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from tickets import emails, queue
+from tickets import emails, metrics, queue
 from tickets.breaker import Breaker, BreakerOpen
 from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
 
@@ -81,6 +81,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
         if earlier.fingerprint != fingerprint:
             raise TokenReused from None
         return Sale(earlier, [])
+    metrics.purchases.inc()
     return Sale(purchase, tickets)
 
 
@@ -150,9 +151,10 @@ def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) ->
 
 
 def _send(tickets: Sequence[Ticket]) -> None:
-    answers = queue.send(
-        [message_body(ticket) for ticket in tickets], traces=[ticket.purchase.trace for ticket in tickets]
-    )
+    with metrics.publish_seconds.time():
+        answers = queue.send(
+            [message_body(ticket) for ticket in tickets], traces=[ticket.purchase.trace for ticket in tickets]
+        )
     sent = {}
     for ticket, answer in zip(tickets, answers, strict=True):
         if isinstance(answer, queue.QueueError):
@@ -205,4 +207,6 @@ def deliver(ticket: Ticket, mailer: emails.Mailer) -> None:
 
     The row is mailed, not the message: an address may have been corrected since the message was sent.
     """
-    mailer.send(emails.ticket_email(ticket))
+    mail = emails.ticket_email(ticket)
+    with metrics.mail_seconds.time():
+        mailer.send(mail)

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tickets.health.probes",
+    "tickets.metrics.endpoint",
     "tickets.logs.requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -213,6 +214,11 @@ CONTENT_SECURITY_POLICY = {
 # Card data is hidden from error reports with DEBUG on, too.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "tickets.payment.CardFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a purchase form has less than 2 KB
+
+# --- Metrics --------------------------------------------------------------------------------------
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more: make one with `openssl rand -base64 24`")
 
 # --- Logs -----------------------------------------------------------------------------------------
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
