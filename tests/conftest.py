@@ -1,5 +1,7 @@
 """Fixtures for all: a gig on sale, a buyer's payload, and SQS in the process."""
 
+import json
+import logging
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +12,7 @@ from moto import mock_aws
 
 from tests.smtp import SmtpServer
 from tickets import purchases, queue
+from tickets.logs import formatter
 from tickets.models import Gig
 
 
@@ -83,6 +86,35 @@ def smtp(settings):
     settings.EMAIL_TIMEOUT = 2
     yield server
     server.stop()
+
+
+class Lines(logging.Handler):
+    """Keep the log's lines as production writes them."""
+
+    def __init__(self):
+        super().__init__()
+        self.setFormatter(formatter("json"))
+        self.text = ""
+
+    def emit(self, record):
+        self.text += self.format(record) + "\n"
+
+    def __call__(self, *keys: str, **wanted) -> list:
+        """Give `keys` of each line whose other keys are as `wanted`: one key's value, or a tuple of several's."""
+        lines = [json.loads(line) for line in self.text.splitlines()]
+        found = [line for line in lines if {key: line.get(key) for key in wanted} == wanted]
+        return [line[keys[0]] if len(keys) == 1 else tuple(line.get(key) for key in keys) for line in found]
+
+
+@pytest.fixture
+def logs():
+    lines = Lines()
+    loggers = [logging.getLogger(name) for name in ("", "django")]  # Django's own doesn't hand its lines on.
+    for logger in loggers:
+        logger.addHandler(lines)
+    yield lines
+    for logger in loggers:
+        logger.removeHandler(lines)
 
 
 @pytest.fixture(autouse=True)

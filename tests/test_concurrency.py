@@ -82,7 +82,7 @@ def test_two_relays_at_once_never_send_the_same_ticket(make_gig, monkeypatch):
     buy(gig, [ADA] * 40, "token")
     Ticket.objects.update(publish_due_at=F("created_at"))
 
-    def send(bodies):
+    def send(bodies, traces=()):
         sent.extend(body["ticketId"] for body in bodies)
         return [f"message-{body['ticketId']}" for body in bodies]
 

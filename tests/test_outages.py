@@ -10,11 +10,11 @@ def answer(rf: RequestFactory):
     return lambda error: DatabaseAway(lambda _: None).process_exception(rf.get("/"), error)
 
 
-def test_it_works(answer, caplog):
+def test_it_works(answer, logs):
     response = answer(OperationalError("connection refused"))
     assert (response.status_code, response["Retry-After"]) == (503, "10")
     assert "nothing is bought twice" in response.content.decode()
-    assert caplog.messages == ["the database is away: OperationalError: connection refused"]
+    assert logs("event", "cause") == [("the database is away", "OperationalError: connection refused")]
 
 
 def test_another_error_is_somebody_elses(answer):

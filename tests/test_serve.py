@@ -99,6 +99,7 @@ def test_it_works(serve, checkout, ports):
         "  Stop it with Ctrl-C; what was bought is kept in .local/ for the next time.\n",
     ]
     assert [urlopen(f"{site}{path}").status for path in ("/", "/admin/login/", "/mails/")] == [200, 200, 200]
+    assert json.load(urlopen(f"{site}/readyz")) == {"database": "ok", "queue": "ok"}
     client, url = dead_letter_queue(ports)
     policy = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedriveAllowPolicy"])["Attributes"]
     assert json.loads(policy["RedriveAllowPolicy"]) == {

@@ -60,6 +60,12 @@ def test_it_works():
         ("SITE_URL", "https://[::1", f"SITE_URL {ADDRESS_LIKE}"),
         ("SQS_QUEUE_URL", "timelessmusic-purchase", f"SQS_QUEUE_URL {ADDRESS_LIKE}"),
         ("SQS_QUEUE_NAME", "a queue", "SQS_QUEUE_NAME must have 1 to 80 letters, digits, - and _"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT must be json or console"),
+        (
+            "METRICS_TOKEN",
+            "short",
+            "METRICS_TOKEN must have 16 characters or more: make one with `openssl rand -base64 24`",
+        ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ],
 )

@@ -65,8 +65,8 @@ class PurchaseAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["id", "gig", "created_at"]
     list_filter = ["created_at", "gig"]
     list_select_related = ["gig"]
-    search_fields = ["=id", "tickets__name", "tickets__email", "=tickets__id"]
-    fields = readonly_fields = ["id", "gig", "created_at"]
+    search_fields = ["=id", "=trace", "tickets__name", "tickets__email", "=tickets__id"]
+    fields = readonly_fields = ["id", "gig", "created_at", "trace"]
     inlines = [TicketInline]
 
 
@@ -92,7 +92,7 @@ class TicketAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["id", "name", "email", "gig", "state", "created_at", "mailed_at"]
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
-    search_fields = ["=id", "name", "email", "=message_id"]
+    search_fields = ["=id", "name", "email", "=message_id", "=purchase__trace"]
     fields = readonly_fields = [
         "id",
         "purchase",
@@ -106,4 +106,9 @@ class TicketAdmin(ReadOnly, admin.ModelAdmin):
         "mailed_at",
         "parked_at",
         "parked_cause",
+        "trace",
     ]
+
+    @admin.display(description=_("trace id"))
+    def trace(self, ticket):
+        return ticket.purchase.trace

@@ -5,26 +5,28 @@ while), or held, because the mail server or the database is away, which is no fa
 All database work is the calling thread's; the threads of the pool only talk to the mail server.
 """
 
-import logging
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from django.db import connection
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
-from tickets import purchases
+from tickets import metrics, purchases
 from tickets.emails import Deferred, HungUp, Mailer, MailServerDown, Refused
 from tickets.models import Ticket
 from tickets.outages import DatabaseDown
 from tickets.queue import Received
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 THREADS = 4  # mails under way at once
 TOGETHER_SECONDS = 0.01  # mails that end within this of each other are marked by one UPDATE
@@ -113,12 +115,12 @@ class Delivery:
             try:
                 twins.setdefault(purchases.read_message(message.body), []).append(message)
             except purchases.NotOurs as error:
-                outcome.parked[message] = str(error)
+                self._park_unknown([message], str(error), outcome)
         return twins
 
     def _answer_unclaimed(self, same: list[Received], row: Ticket | None, outcome: Outcome) -> None:
         if row is None:
-            outcome.parked |= dict.fromkeys(same, "there is no such ticket")
+            self._park_unknown(same, "there is no such ticket", outcome)
         elif row.mailed_at:
             outcome.done += same
         else:
@@ -135,7 +137,10 @@ class Delivery:
             # Refilled only after what ended is marked: a crash leaves no more mails unmarked than there are threads.
             while waiting and self._mailers and until() is None and outcome.trouble is None:
                 ticket, mailer = waiting.popleft(), self._mailers.pop()
-                running[self._pool.submit(purchases.deliver, ticket, mailer)] = (ticket, mailer)
+                with _on_log_lines(ticket, twins):
+                    # What is bound here is bound in the pool's thread, too: it would not be by itself.
+                    future = self._pool.submit(copy_context().run, purchases.deliver, ticket, mailer)
+                running[future] = (ticket, mailer)
             if not running:
                 break
             wait(running, timeout=1, return_when=FIRST_COMPLETED)
@@ -144,8 +149,9 @@ class Delivery:
             for future in ended:
                 ticket, mailer = running.pop(future)
                 self._mailers.append(mailer)
-                if self._judge(future, ticket, twins[ticket.pk], outcome, until):
-                    mailed.append(ticket)
+                with _on_log_lines(ticket, twins):
+                    if self._judge(future, ticket, twins[ticket.pk], outcome, until):
+                        mailed.append(ticket)
             if mailed:
                 _insist(lambda tickets=mailed: Ticket.objects.mark_mailed(tickets), until)
                 outcome.mailed += len(mailed)
@@ -170,7 +176,7 @@ class Delivery:
                 outcome.held += same
             else:
                 # Back to the outbox, so that it costs no retry and stands in nobody's way.
-                log.warning("ticket %s waits in the outbox: the mail server keeps hanging up: %s", ticket.pk, error)
+                log.warning("back to the outbox: the mail server keeps hanging up", cause=str(error))
                 del self._hang_ups[same[0].id]
                 _insist(lambda: purchases.publish_again([ticket], HANG_UP_PAUSE), until)
                 outcome.done += same
@@ -180,11 +186,14 @@ class Delivery:
             self._release([ticket])
         except Exception as error:  # A bug that one ticket brings out must not stop the others.
             if not isinstance(error, Deferred):
-                log.exception("ticket %s could not be mailed", ticket.pk)
+                log.exception("could not be mailed")
             self._put_off(ticket, same, error, outcome, until)
         else:
             self._hang_ups.pop(same[0].id, None)
             outcome.done += same
+            age = timezone.now() - ticket.created_at
+            metrics.purchase_to_mail_seconds.observe(age.total_seconds())
+            log.info("mailed", seconds=round(age.total_seconds(), 1))
             return True
         return False
 
@@ -196,20 +205,31 @@ class Delivery:
                 ticket, same, f"put off {receives} times, at last: {type(error).__name__}: {error}", outcome, until
             )
             return
-        log.warning("ticket %s is put off: %s", ticket.pk, error)
+        log.warning("put off", cause=str(error), receives=receives)
         self._release([ticket])
         outcome.put_off |= dict.fromkeys(same, backoff(receives))
 
     def _park(self, ticket: Ticket, same: list[Received], cause: str, outcome: Outcome, until) -> None:
-        log.warning("ticket %s is parked: %s", ticket.pk, cause)
+        log.warning("parked", cause=cause)
         _insist(lambda: ticket.park(cause), until)
+        outcome.parked |= dict.fromkeys(same, cause)
+
+    def _park_unknown(self, same: list[Received], cause: str, outcome: Outcome) -> None:
+        for message in same:
+            log.warning("parked", cause=cause, message=message.id, trace=message.trace)
         outcome.parked |= dict.fromkeys(same, cause)
 
     def _release(self, tickets: list[Ticket]) -> None:
         try:
             Ticket.objects.release(tickets)
         except DatabaseDown as error:
-            log.warning("claims run out by themselves, for the database is away: %s", error)
+            log.warning("claims run out by themselves, for the database is away", cause=str(error))
+
+
+def _on_log_lines(ticket: Ticket, twins: dict[UUID, list[Received]]):
+    """Bind what every log line about a delivery names; the trace is the row's where the message has none."""
+    message = twins[ticket.pk][0]
+    return bound_contextvars(trace=message.trace or ticket.purchase.trace, ticket=str(ticket.pk), message=message.id)
 
 
 def _over(until: Callable[[], float | None], needs: float = 0) -> bool:
@@ -227,6 +247,6 @@ def _insist(write: Callable[[], object], until: Callable[[], float | None]) -> N
         except DatabaseDown as error:
             if _over(until, needs=ATTEMPT_SECONDS):
                 raise
-            log.warning("the database is away, and a mail waits for its mark: %s", error)
+            log.warning("the database is away, and a mail waits for its mark", cause=str(error))
             connection.close()
             time.sleep(1)

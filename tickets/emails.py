@@ -1,6 +1,5 @@
 """The ticket e-mail, and the mail server's answers in three words: Refused, Deferred, MailServerDown."""
 
-import re
 import smtplib
 import time
 from email.headerregistry import Address
@@ -11,6 +10,8 @@ from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
+from tickets import trace
+from tickets.logs import mask_addresses
 from tickets.models import Ticket
 
 IDLE_SECONDS = 5  # A kept connection that has been idle for longer is tried with a NOOP: servers hang up.
@@ -52,7 +53,7 @@ def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
         subject=" ".join(render_to_string("tickets/emails/ticket_subject.txt", context).split()),
         body=render_to_string("tickets/emails/ticket.txt", context),
         to=[_address(ticket.name, ticket.email)],
-        headers={"Message-ID": f"<{ticket.pk}@{_domain()}>"},
+        headers={"Message-ID": f"<{ticket.pk}@{_domain()}>", trace.HEADER: ticket.purchase.trace},
     )
     mail.attach_alternative(render_to_string("tickets/emails/ticket.html", context), "text/html")
     return mail
@@ -142,5 +143,5 @@ def _words(error: Exception) -> str:
         case _:
             return f"{type(error).__name__}: {error}"
     texts = (f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers)
-    # Servers like to repeat the address, and these words go to the log.
-    return re.sub(r"([^\s<>@])[^\s<>@]*@", r"\1…@", "; ".join(texts))
+    # Servers like to repeat the address, and these words go to the row and to the DLQ.
+    return mask_addresses("; ".join(texts))

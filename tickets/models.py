@@ -2,15 +2,18 @@
 
 import uuid
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Min, Q, Value
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+
+from tickets import trace
 
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
 # (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
@@ -130,10 +133,13 @@ class Purchase(models.Model):
         max_length=80, unique=True, help_text="The submission that made it; a second one finds it."
     )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was submitted, card aside.")
+    trace = models.CharField("trace id", max_length=32, default=trace.current)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         ordering = ["-created_at"]
+        # Not by db_index, which would make a second one, for LIKE.
+        indexes = [models.Index(fields=["trace"], name="purchase_trace")]
 
     def __str__(self):
         return str(self.id)
@@ -154,6 +160,12 @@ MAILED = Q(mailed_at__isnull=False)
 PARKED = Q(parked_at__isnull=False)
 # Due times and leases are told by the database's clock: those of the machines around it may differ, or be put right.
 FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
+
+
+class Place(NamedTuple):
+    name: str
+    tickets: int
+    oldest: datetime | None  # sale among them
 
 
 class TicketQuerySet(models.QuerySet):
@@ -184,6 +196,19 @@ class TicketQuerySet(models.QuerySet):
             mailed=Count("pk", filter=MAILED),
             parked=Count("pk", filter=PARKED),
         )
+
+    def not_mailed(self) -> list[Place]:
+        """Count the tickets in each place but the last, in one statement that reads no ticket which is mailed."""
+        places = {"unpublished": UNPUBLISHED, "on_the_way": ON_THE_WAY, "parked": PARKED}
+        first, *others = (
+            self.filter(where)
+            .order_by()
+            .values(place=Value(name))
+            .annotate(tickets=Count("pk"), oldest=Min("created_at"))
+            .values_list("place", "tickets", "oldest")
+            for name, where in places.items()
+        )
+        return [Place(*row) for row in first.union(*others, all=True)]
 
     def hanging(self, age: timedelta):
         """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""

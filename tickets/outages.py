@@ -1,11 +1,10 @@
 """Answer kindly while the database is away."""
 
-import logging
-
+import structlog
 from django.db import InterfaceError, OperationalError
 from django.shortcuts import render
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 DatabaseDown = (OperationalError, InterfaceError)
 RETRY_SECONDS = 10  # what a restart of PostgreSQL takes, about
@@ -23,7 +22,7 @@ class DatabaseAway:
     def process_exception(self, request, exception):
         if not isinstance(exception, DatabaseDown):
             return None
-        log.error("the database is away: %s: %s", type(exception).__name__, exception)
+        log.error("the database is away", cause=f"{type(exception).__name__}: {exception}")
         response = render(request, "503.html", status=503)
         response["Retry-After"] = RETRY_SECONDS
         return response

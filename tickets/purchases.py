@@ -6,20 +6,20 @@ what is still to do: one without `published_at` is published by relay(), one wit
 
 import hashlib
 import json
-import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+import structlog
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models.functions import Now
 
-from tickets import emails, queue
+from tickets import emails, metrics, queue
 from tickets.breaker import Breaker, BreakerOpen
 from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 breaker = Breaker(failure=queue.QueueError)
 
 
@@ -80,6 +80,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
         if earlier.fingerprint != fingerprint:
             raise TokenReused from None
         return Sale(earlier, [])
+    metrics.purchases.inc()
     return Sale(purchase, tickets)
 
 
@@ -112,12 +113,12 @@ def publish(tickets: Sequence[Ticket]) -> None:
             with breaker:
                 _send(tickets)
         except (queue.QueueError, BreakerOpen) as error:
-            log.warning("kept for the relay: tickets %s: %s", _ids(tickets), error)
+            log.warning("kept for the relay", tickets=_ids(tickets), cause=str(error))
             # This request is through with them; the relay need not wait for the end of its lease.
             publish_again(tickets)
     except DatabaseError:
         # If the message is sent, only its mark is missing: the relay sends it again, the ledger mails it once.
-        log.exception("not marked: tickets %s", _ids(tickets))
+        log.exception("not marked", tickets=_ids(tickets))
 
 
 def relay(limit: int = 100) -> int:
@@ -148,19 +149,22 @@ def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) ->
 
 
 def _send(tickets: Sequence[Ticket]) -> None:
-    answers = queue.send([message_body(ticket) for ticket in tickets])
+    with metrics.publish_seconds.time():
+        answers = queue.send(
+            [message_body(ticket) for ticket in tickets], traces=[ticket.purchase.trace for ticket in tickets]
+        )
     sent = {}
     for ticket, answer in zip(tickets, answers, strict=True):
         if isinstance(answer, queue.QueueError):
-            log.warning("kept for the relay: ticket %s: %s", ticket.pk, answer)
+            log.warning("kept for the relay", ticket=str(ticket.pk), trace=ticket.purchase.trace, cause=str(answer))
         else:
             sent[ticket.pk] = answer
     if sent:
         Ticket.objects.mark_published(sent)
 
 
-def _ids(tickets: Iterable[Ticket]) -> str:
-    return ", ".join(str(ticket.pk) for ticket in tickets)
+def _ids(tickets: Iterable[Ticket]) -> list[str]:
+    return [str(ticket.pk) for ticket in tickets]
 
 
 # --- Delivering -----------------------------------------------------------------------------------
@@ -201,4 +205,6 @@ def deliver(ticket: Ticket, mailer: emails.Mailer) -> None:
 
     The row is mailed, not the message: an address may have been corrected since the message was sent.
     """
-    mailer.send(emails.ticket_email(ticket))
+    mail = emails.ticket_email(ticket)
+    with metrics.mail_seconds.time():
+        mailer.send(mail)

@@ -16,6 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from tickets import trace
+
 log = logging.getLogger(__name__)
 
 BATCH = 10  # entries in one call, at most: SQS quotas
@@ -44,6 +46,7 @@ class Received:
     body: str
     handle: str = field(repr=False)
     receive_count: int
+    trace: str = ""  # trace id, where the message has a sound one
 
 
 @dataclass(frozen=True)
@@ -150,19 +153,24 @@ def forget() -> None:
 # --- The sender's side ----------------------------------------------------------------------------
 
 
-def send(bodies: Sequence[dict]) -> list[str | QueueError]:
-    """Send one message a body; return in their order each one's message id, or its own error.
+def send(bodies: Sequence[dict], traces: Sequence[str] = ()) -> list[str | QueueError]:
+    """Send one message a body, with its trace id if there are any; return in order each one's message id, or error.
 
     Raise QueueError where a whole call failed: what an earlier call of ten sent is then sent, and is sent again by
     whoever repeats this; the ledger mails it once.
     """
     results: list[str | QueueError] = []
-    for batch in _batches(bodies):
+    for batch in _batches(zip(bodies, traces or [""] * len(bodies), strict=True)):
         with _errors("publish"):
             answer = producer().send_message_batch(
                 QueueUrl=url(),
                 Entries=[
-                    {"Id": str(i), "MessageBody": json.dumps(body, ensure_ascii=False)} for i, body in enumerate(batch)
+                    {
+                        "Id": str(i),
+                        "MessageBody": json.dumps(body, ensure_ascii=False),
+                        "MessageAttributes": _attributes(trace=trace_id),
+                    }
+                    for i, (body, trace_id) in enumerate(batch)
                 ],
             )
         sent = {entry["Id"]: entry["MessageId"] for entry in answer.get("Successful", [])}
@@ -173,6 +181,16 @@ def send(bodies: Sequence[dict]) -> list[str | QueueError]:
         # An entry that the answer forgets is not sent, as far as anybody can know.
         results += [sent.get(str(i)) or failed.get(str(i)) or QueueError("no answer") for i in range(len(batch))]
     return results
+
+
+def ping() -> None:
+    """Ask SQS for the queue, with the web's own client and permissions, or raise QueueError (12 s later at worst)."""
+    with _errors("reach the queue"):
+        producer().get_queue_attributes(QueueUrl=url(), AttributeNames=["QueueArn"])
+
+
+def _attributes(**texts: str) -> dict:
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items() if text}
 
 
 # --- The worker's side ----------------------------------------------------------------------------
@@ -186,6 +204,7 @@ def receive(wait_seconds: int, limit: int = BATCH) -> list[Received]:
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageAttributeNames=["trace"],
         )
     return [
         Received(
@@ -193,6 +212,7 @@ def receive(wait_seconds: int, limit: int = BATCH) -> list[Received]:
             body=message["Body"],
             handle=message["ReceiptHandle"],
             receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+            trace=trace.checked(message.get("MessageAttributes", {}).get("trace", {}).get("StringValue")),
         )
         for message in answer.get("Messages", [])
     ]
@@ -228,10 +248,7 @@ def park(message: Received, cause: str) -> None:
         consumer().send_message(
             QueueUrl=dead_letter_url(),
             MessageBody=message.body,
-            MessageAttributes={
-                "cause": {"DataType": "String", "StringValue": cause[:CAUSE_LENGTH]},
-                "messageId": {"DataType": "String", "StringValue": message.id},
-            },
+            MessageAttributes=_attributes(cause=cause[:CAUSE_LENGTH], messageId=message.id, trace=message.trace),
         )
     delete([message])
 

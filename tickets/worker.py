@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections, connection, reset_queries
 
-from tickets import purchases, queue
+from tickets import metrics, purchases, queue
 from tickets.delivery import Delivery, Outcome
 from tickets.models import Ticket
 from tickets.outages import DatabaseDown
@@ -130,14 +130,16 @@ class Worker:
 
     def _settle(self, outcome: Outcome) -> None:
         """Tell SQS what became of messages. What it doesn't hear comes again, and the ledger knows."""
-        self.counts.update(mailed=outcome.mailed, parked=len(outcome.parked), put_off=len(outcome.put_off))
+        counts = {"mailed": outcome.mailed, "parked": len(outcome.parked), "put_off": len(outcome.put_off)}
+        self.counts.update(counts)
+        for name, count in counts.items():
+            metrics.deliveries.labels(name).inc(count)
         if outcome.mailed:
             self._pause = 1
         try:
             queue.delete(outcome.done)
             queue.hide(outcome.put_off)
             for message, cause in outcome.parked.items():
-                log.warning("message %s is parked: %s", message.id, cause)
                 queue.park(message, cause)
         except QueueError as error:
             log.warning("the work is done, SQS didn't hear of it: %s", error)

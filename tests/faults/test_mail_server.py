@@ -48,7 +48,7 @@ def test_450_puts_that_one_ticket_off_and_the_others_are_mailed(shop, sell):
     shop.smtp.sink.rcpt_answers["c@example.com"] = "450 try later"
     sell(*LETTERS)
     worker = shop.worker()
-    worker.says("is put off: 450 try later")
+    worker.says('"event": "put off"')
     eventually(lambda: Ticket.objects.mailed().count() == 9)
     del shop.smtp.sink.rcpt_answers["c@example.com"]
     eventually(lambda: Ticket.objects.mailed().count() == 10)

@@ -2,17 +2,10 @@
 
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError
 
+from tickets.health import ask_database
 from tickets.models import Gig
-
-
-def check_connection():
-    """Connect once without the pool, which would try for 5 s and keep the cause to its log."""
-    plain = connection.copy()
-    plain.settings_dict.get("OPTIONS", {}).pop("pool", None)
-    plain.ensure_connection()
-    plain.close()
 
 
 class Command(BaseCommand):
@@ -27,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         try:
-            check_connection()
+            ask_database()
             call_command("migrate", interactive=False, verbosity=0)
         except OperationalError as error:
             cause = str(error).strip().partition("\n")[0]

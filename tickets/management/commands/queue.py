@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django_typer.management import TyperCommand, command
 from typer import Option
 
-from tickets import purchases, queue, reconcile
+from tickets import metrics, purchases, queue, reconcile
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
@@ -107,7 +107,12 @@ class Command(TyperCommand):
             raise CommandError(f"{found.hanging} hang{'' if found.hanging > 1 else 's'}")
 
     @command()
-    def work(self, batch: Annotated[bool, Option("--batch", help="Empty outbox and queue, then end.")] = False):
+    def work(
+        self,
+        batch: Annotated[bool, Option("--batch", help="Empty outbox and queue, then end.")] = False,
+        metrics_port: Annotated[int, Option(min=0, max=65535, help="Port for Prometheus; 0 for none.")] = 0,
+        metrics_host: Annotated[str, Option(help="Address of that port; who reaches it may read.")] = "127.0.0.1",
+    ):
         """Mail the tickets whose messages wait in the queue, until SIGTERM or Ctrl-C; a second one ends at once.
 
         Example: manage.py queue work --batch
@@ -128,9 +133,12 @@ class Command(TyperCommand):
             signal.signal(number, stop)
         self.stdout.write("working; stop with Ctrl-C")
         try:
-            worker.run(batch=batch)
+            with metrics.served(metrics_host, metrics_port):
+                worker.run(batch=batch)
         except Unavailable as error:
             raise CommandError(f"{_counts(worker)}; then: {error}") from error
+        except metrics.NotServed as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(_counts(worker))
 
 
