@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
-from tickets import emails, queue
+from tickets import emails, queue, strict_json
 from tickets.breaker import Breaker, BreakerOpen
 from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
 
@@ -175,9 +175,7 @@ class NotOurs(Exception):
 def read_message(body: str) -> uuid.UUID:
     """Check a message's body to the letter and return the id of the ticket it asks to deliver; raise NotOurs."""
     try:
-        message = json.loads(body, object_pairs_hook=_no_twins)
-    except RecursionError as error:
-        raise NotOurs("not a JSON object: nested too deep") from error
+        message = strict_json.loads(body)
     except ValueError as error:
         raise NotOurs(f"not a JSON object: {error}") from error
     if not isinstance(message, dict) or message.keys() != {"name", "email", "gigId", "ticketId"}:
@@ -189,13 +187,6 @@ def read_message(body: str) -> uuid.UUID:
         return uuid.UUID(message["ticketId"])
     except ValueError as error:
         raise NotOurs("ticketId is not a UUID") from error
-
-
-def _no_twins(pairs: list[tuple[str, object]]) -> dict:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
 
 
 def deliver(ticket: Ticket, mailer: emails.Mailer) -> None:
