@@ -7,12 +7,13 @@ what is still to do: one without `published_at` is published by relay(), one wit
 import hashlib
 import json
 import logging
+import sqlite3
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from tickets import emails, queue, strict_json
@@ -21,6 +22,10 @@ from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
 
 log = logging.getLogger(__name__)
 breaker = Breaker(failure=queue.QueueError)
+
+# A sale takes milliseconds. Who waits this long waits for one that hangs, and keeps a thread from everybody else.
+LOCK_WAIT = timedelta(seconds=5)
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's SQLSTATE
 
 
 class Owner(NamedTuple):
@@ -45,17 +50,26 @@ class TokenReused(Exception):
     """Say that a submission's token belongs to a purchase of something else."""
 
 
+class Busy(Exception):
+    """Say that other sales, this submission's twin mostly, held what it needs for longer than LOCK_WAIT.
+
+    Nothing was sold. If it was the twin, the same submission finds later what that has sold.
+    """
+
+
 # --- Selling --------------------------------------------------------------------------------------
 
 
 def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
     """Sell a ticket to each owner, all or none, in one transaction; a repeated `token` finds the purchase it made.
 
-    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another.
+    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another,
+    Busy where others were in the way for too long.
     """
     fingerprint = _fingerprint(gig, owners)
     try:
         with transaction.atomic():
+            _bound_the_wait()
             # The token comes first: a twin of this submission waits here until the first one has ended.
             purchase = Purchase.objects.create(gig=gig, token=token, fingerprint=fingerprint)
             due = purchase.created_at + PUBLISH_LEASE
@@ -74,6 +88,10 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
             # The price is tested with the seats, for an organiser may have changed it since this gig was read.
             if not Gig.objects.on_sale().filter(pk=gig.pk, price=gig.price).reserve(len(tickets)):
                 raise NotOnSale(_why_not(gig, len(tickets)))
+    except OperationalError as error:
+        if _gave_up_on_a_lock(error):
+            raise Busy from error
+        raise
     except IntegrityError:
         earlier = Purchase.objects.filter(token=token).select_related("gig").first()
         if earlier is None:  # Not the token's constraint: a bug, and not to be hidden.
@@ -82,6 +100,21 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
             raise TokenReused from None
         return Sale(earlier, [])
     return Sale(purchase, tickets)
+
+
+def _bound_the_wait() -> None:
+    """Give up on a lock after LOCK_WAIT, in this transaction alone; SQLite has a bound of its own (`timeout`)."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT.total_seconds()}s'")
+
+
+def _gave_up_on_a_lock(error: OperationalError) -> bool:
+    cause = error.__cause__
+    return (
+        getattr(cause, "sqlstate", None) == LOCK_NOT_AVAILABLE
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    )
 
 
 def _fingerprint(gig: Gig, owners: Sequence[Owner]) -> str:

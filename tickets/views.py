@@ -35,6 +35,8 @@ def gig(request, slug):
             return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": error.status}, status=409)
         except purchases.TokenReused:
             return render(request, "tickets/token_reused.html", {"gig": gig}, status=422)
+        except purchases.Busy:
+            return render(request, "tickets/busy.html", status=409)
         purchases.publish(sale.tickets)
         return redirect(sale.purchase)
     if gig.status() != Gig.Status.ON_SALE:
