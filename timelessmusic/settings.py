@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
@@ -48,6 +49,14 @@ def web_url(name: str, default: str) -> str:
     return value
 
 
+def origins(name: str) -> list[str]:
+    """Read origins, separated by commas: scheme, host and port as a browser's Origin header has them."""
+    values = env.list(name, default=[])
+    if not all(re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?", value) for value in values):
+        raise ImproperlyConfigured(f"{name} must be origins like https://www.example.com, without a path or a slash")
+    return values
+
+
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY")
 if len(SECRET_KEY) < 50 and not DEBUG:
@@ -63,6 +72,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "corsheaders",
     "django_htmx",
     "csp",
     "tickets",
@@ -70,6 +80,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tickets.health.healthz",
+    "corsheaders.middleware.CorsMiddleware",  # so far out that a refusal can be read by the other origin, too
+    "tickets.api.always_json",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -191,6 +203,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if flag("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# The API and the pictures it names may be read by pages of these origins. Never with cookies: the API reads none.
+CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/(api|images)/"
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["Link", "Location", "Retry-After"]
 
 CONTENT_SECURITY_POLICY = {
     # The mails of bin/serve are shown in frames, with the styles of their own; not there unless DEBUG is on.
