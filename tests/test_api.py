@@ -597,6 +597,7 @@ def test_a_price_that_has_just_changed_sells_nothing(buy, together):
         ("POST", "/api/gigs", "GET, HEAD"),
         ("DELETE", "/api/gigs/nirvana-cork-1991", "GET, HEAD"),
         ("POST", "/api/openapi.yml", "GET, HEAD"),
+        ("POST", "/api/", "GET, HEAD"),
     ],
 )
 def test_another_method_is_told_which_there_are(gig, sqs, method, path, allow):
@@ -708,6 +709,14 @@ def test_the_specification_is_served(client, settings):
     answer = client.get("/api/openapi.yml")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/yaml")
     assert answer.content == (settings.BASE_DIR / "openapi.yml").read_bytes()
+
+
+def test_the_page_that_shows_it_may_have_pictures_in_its_style_sheet_and_no_more(client):
+    page, other = client.get("/api/"), client.get("/")
+    assert page.status_code == 200
+    loosened = page["Content-Security-Policy"].split("; "), other["Content-Security-Policy"].split("; ")
+    assert set(loosened[0]) ^ set(loosened[1]) == {"img-src 'self'", "img-src 'self' data:"}
+    assert "unsafe-inline" not in page["Content-Security-Policy"]
 
 
 def test_the_date_of_old_is_four_digits(client, make_gig):

@@ -10,6 +10,7 @@ urlpatterns = [
     # A slug has no dot, so neither name is ever the other's.
     path("images/<slug:slug>.svg", views.poster, name="poster"),
     path("images/<slug:slug>.map.svg", views.collection_point_map, name="map"),
+    path("api/", api.viewer, name="api"),
     path("api/openapi.yml", api.specification, name="openapi"),
     path("api/gigs", api.gigs, name="api_gigs"),
     path("api/gigs/<str:gig_id>", api.gig, name="api_gig"),
