@@ -7,7 +7,7 @@ WORKDIR /app
 COPY requirements.txt constraints.txt ./
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 ENV PATH=/venv/bin:$PATH
-COPY manage.py ./
+COPY manage.py openapi.yml ./
 COPY timelessmusic timelessmusic
 COPY tickets tickets
 COPY templates templates

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from moto import mock_aws
 
@@ -14,6 +15,21 @@ from tests.smtp import SmtpServer
 from tickets import purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig
+
+
+@pytest.fixture
+def impatient(transactional_db, monkeypatch):
+    """Let this test's connections to PostgreSQL wait for a lock for 0.2 s, not for 5."""
+
+    def connect_anew():
+        connection.close()
+        connection.close_pool()
+
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=200")
+        connect_anew()
+        yield
+    connect_anew()
 
 
 @pytest.fixture

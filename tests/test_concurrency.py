@@ -1,15 +1,19 @@
 """Buyers at the same instant, each with a connection of their own to the real database."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 from django.db.models import F
 
 from tickets.models import Gig, GigQuerySet, Purchase, Ticket
-from tickets.purchases import NotOnSale, Owner, buy, relay
+from tickets.purchases import Busy, NotOnSale, Owner, buy, relay
 
 BUYERS, SEATS = 12, 5
 ADA = Owner("Ada", "ada@example.com")
@@ -97,3 +101,45 @@ def test_two_workers_at_once_never_claim_the_same_ticket(make_gig):
     claims = _at_once(4, lambda _: Ticket.objects.claim(ids, timedelta(seconds=60)))
     claimed = [ticket.pk for claim in claims for ticket in claim]
     assert sorted(claimed) == sorted(ids)
+
+
+def test_a_sale_that_hangs_keeps_the_others_for_a_while_only(impatient, make_gig):
+    gig = make_gig()
+    with transaction.atomic():
+        Gig.objects.select_for_update().get()
+        answers = _at_once(3, lambda i: buy(gig, [ADA], f"token-{i % 2}"))
+    assert [type(answer) for answer in answers] == [Busy] * 3
+    assert (Gig.objects.get().sold, Ticket.objects.count(), Purchase.objects.count()) == (0, 0, 0)
+    assert len(buy(gig, [ADA], "token-0").tickets) == 1
+
+
+ON_SQLITE = """
+import django, sqlite3, sys
+django.setup()
+from django.core.management import call_command
+from tickets.models import Gig, Purchase
+from tickets.purchases import Busy, Owner, buy
+call_command("migrate", verbosity=0)
+call_command("import_gigs", "data/gigs.json", verbosity=0)
+gig, ada = Gig.objects.first(), [Owner("Ada", "ada@example.com")]
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+try:
+    buy(gig, ada, "token")
+except Busy:
+    other.execute("COMMIT")
+    print(Purchase.objects.count(), len(buy(gig, ada, "token").tickets))
+"""
+
+
+def test_on_sqlite_too(tmp_path):
+    file = tmp_path / "shop.sqlite3"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{file}?timeout=1",
+        "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ON_SQLITE, file], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout.splitlines()[-1:], done.stderr) == (["0 1"], "")

@@ -63,10 +63,14 @@ def test_the_web_server_starts_answers_and_stops(image):
         assert any("Started worker" in line for line in web.stdout)
         assert image(*CHECK, timeout=SECONDS).returncode == 0
 
+        headers = {"Host": "shop.example.com", "X-Forwarded-Proto": "https"}
+        specification = urlopen(Request(f"http://127.0.0.1:{image.port}/api/openapi.yml", headers=headers)).read()
+        assert specification == (settings.BASE_DIR / "openapi.yml").read_bytes()
+
         name = json.loads((image.folder / "staticfiles" / "staticfiles.json").read_text())["paths"]["tickets/shop.css"]
         request = Request(
             f"http://127.0.0.1:{image.port}/static/{name}",
-            headers={"Host": "shop.example.com", "X-Forwarded-Proto": "https", "Accept-Encoding": "br"},
+            headers={**headers, "Accept-Encoding": "br"},
         )
         answer = urlopen(request).headers
         assert (answer["Content-Encoding"], answer["Cache-Control"]) == (

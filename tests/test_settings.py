@@ -12,6 +12,7 @@ SOUND = {"SECRET_KEY": get_random_secret_key(), "DATABASE_URL": "sqlite:///:memo
 DATABASE_LIKE = "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file"
 EMAIL_LIKE = "EMAIL_URL must be like smtp+tls://user:password@host:587"
 ADDRESS_LIKE = "must be an address like https://shop.example.com"
+ORIGINS_LIKE = "CORS_ALLOWED_ORIGINS must be origins like https://www.example.com, without a path or a slash"
 
 
 def run(*command, **changes):
@@ -66,6 +67,9 @@ def test_it_works():
             "short",
             "METRICS_TOKEN must have 16 characters or more: make one with `openssl rand -base64 24`",
         ),
+        ("CORS_ALLOWED_ORIGINS", "*", ORIGINS_LIKE),
+        ("CORS_ALLOWED_ORIGINS", "www.example.com", ORIGINS_LIKE),
+        ("CORS_ALLOWED_ORIGINS", "https://www.example.com,https://example.com/", ORIGINS_LIKE),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ],
 )
@@ -82,6 +86,15 @@ def test_a_wrong_setting_is_one_line_that_names_it(name, value, line):
 )
 def test_the_web_server_stops_with_the_same_line(name, line):
     assert run("-c", "import timelessmusic.wsgi", **{name: None}) == (1, f"timelessmusic: {line}\n")
+
+
+def test_origins_may_be_several_with_ports():
+    code = "from django.conf import settings; raise SystemExit(' '.join(settings.CORS_ALLOWED_ORIGINS))"
+    changes = {
+        "CORS_ALLOWED_ORIGINS": "https://www.example.com,http://localhost:5173,http://[::1]:5173",
+        "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
+    }
+    assert run("-c", code, **changes) == (1, "https://www.example.com http://localhost:5173 http://[::1]:5173\n")
 
 
 def test_options_in_the_database_url_are_kept():

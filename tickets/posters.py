@@ -38,7 +38,7 @@ class Line:
 
 def poster(gig: Gig) -> str:
     """Draw the poster, 3 to 4, as an SVG document that needs nothing from elsewhere."""
-    decade = min(max(gig.year // 10 * 10, min(PALETTES)), max(PALETTES))
+    decade = decade_of(gig)
     paper, ink, colours = PALETTES[decade]
     lines = artist_lines(gig.artist.upper())
     return render_to_string(
@@ -55,10 +55,15 @@ def poster(gig: Gig) -> str:
             "shapes": _PATTERNS[decade](random.Random(gig.slug), colours),  # noqa: S311 - a pattern, not a secret
             "lines": lines,
             "top": lines[0].baseline - lines[0].size,
-            "venue": _line(gig.venue, 32, HEIGHT - 78),
-            "place": _line(f"{gig.city} · {date_format(gig.original_date, 'j F Y')}", 27, HEIGHT - 40),
+            "venue": fitted(gig.venue, 32, HEIGHT - 78),
+            "place": fitted(f"{gig.city} · {date_format(gig.original_date, 'j F Y')}", 27, HEIGHT - 40),
         },
     )
+
+
+def decade_of(gig: Gig) -> int:
+    """Give the decade whose look the gig has: what is older or newer takes the nearest."""
+    return min(max(gig.year // 10 * 10, min(PALETTES)), max(PALETTES))
 
 
 def artist_lines(artist: str) -> list[Line]:
@@ -70,13 +75,14 @@ def artist_lines(artist: str) -> list[Line]:
     )
     baseline, set_lines = HEIGHT - 142, []
     for text in reversed(best):
-        line = _line(text, ARTIST_HEIGHT // len(best), baseline)
+        line = fitted(text, ARTIST_HEIGHT // len(best), baseline)
         set_lines.insert(0, line)
         baseline -= line.size
     return set_lines
 
 
-def _line(text: str, largest: int, baseline: int) -> Line:
+def fitted(text: str, largest: int, baseline: int) -> Line:
+    """Set a line of text as large as the sheet's width and `largest` (px) let it be."""
     size = _size(text, largest)
     return Line(text, size, baseline, stretched=_width(text) * size * GLYPH > TEXT_WIDTH * 0.85)
 

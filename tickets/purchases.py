@@ -6,21 +6,24 @@ what is still to do: one without `published_at` is published by relay(), one wit
 
 import hashlib
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 import structlog
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 from django.db.models.functions import Now
 
-from tickets import emails, metrics, queue
+from tickets import emails, metrics, queue, strict_json
 from tickets.breaker import Breaker, BreakerOpen
 from tickets.models import PUBLISH_LEASE, Gig, Purchase, Ticket
 
 log = structlog.get_logger(__name__)
 breaker = Breaker(failure=queue.QueueError)
+
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's SQLSTATE
 
 
 class Owner(NamedTuple):
@@ -45,13 +48,21 @@ class TokenReused(Exception):
     """Say that a submission's token belongs to a purchase of something else."""
 
 
+class Busy(Exception):
+    """Say that other sales, this submission's twin mostly, held what it needs for longer than lock_timeout (settings).
+
+    Nothing was sold. If it was the twin, the same submission finds later what that has sold.
+    """
+
+
 # --- Selling --------------------------------------------------------------------------------------
 
 
 def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
     """Sell a ticket to each owner, all or none, in one transaction; a repeated `token` finds the purchase it made.
 
-    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another.
+    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another,
+    Busy where others were in the way for too long.
     """
     fingerprint = _fingerprint(gig, owners)
     try:
@@ -73,6 +84,10 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
             # The price is tested with the seats, for an organiser may have changed it since this gig was read.
             if not Gig.objects.on_sale().filter(pk=gig.pk, price=gig.price).reserve(len(tickets)):
                 raise NotOnSale(_why_not(gig, len(tickets)))
+    except OperationalError as error:
+        if _gave_up_on_a_lock(error):
+            raise Busy from error
+        raise
     except IntegrityError:
         earlier = Purchase.objects.filter(token=token).select_related("gig").first()
         if earlier is None:  # Not the token's constraint: a bug, and not to be hidden.
@@ -82,6 +97,14 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
         return Sale(earlier, [])
     metrics.purchases.inc()
     return Sale(purchase, tickets)
+
+
+def _gave_up_on_a_lock(error: OperationalError) -> bool:
+    cause = error.__cause__
+    return (
+        getattr(cause, "sqlstate", None) == LOCK_NOT_AVAILABLE
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    )
 
 
 def _fingerprint(gig: Gig, owners: Sequence[Owner]) -> str:
@@ -177,9 +200,7 @@ class NotOurs(Exception):
 def read_message(body: str) -> uuid.UUID:
     """Check a message's body to the letter and return the id of the ticket it asks to deliver; raise NotOurs."""
     try:
-        message = json.loads(body, object_pairs_hook=_no_twins)
-    except RecursionError as error:
-        raise NotOurs("not a JSON object: nested too deep") from error
+        message = strict_json.loads(body)
     except ValueError as error:
         raise NotOurs(f"not a JSON object: {error}") from error
     if not isinstance(message, dict) or message.keys() != {"name", "email", "gigId", "ticketId"}:
@@ -191,13 +212,6 @@ def read_message(body: str) -> uuid.UUID:
         return uuid.UUID(message["ticketId"])
     except ValueError as error:
         raise NotOurs("ticketId is not a UUID") from error
-
-
-def _no_twins(pairs: list[tuple[str, object]]) -> dict:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError("a key stands twice")
-    return dict(pairs)
 
 
 def deliver(ticket: Ticket, mailer: emails.Mailer) -> None:

@@ -1,11 +1,18 @@
 from django.urls import path
 
-from tickets import views
+from tickets import api, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
     path("gigs/<slug:slug>/", views.gig, name="gig"),
-    path("gigs/<slug:slug>/poster.svg", views.poster, name="poster"),
     path("purchases/<uuid:pk>/", views.purchase, name="purchase"),
     path("purchases/<uuid:pk>/status/", views.purchase_status, name="purchase_status"),
+    # A slug has no dot, so neither name is ever the other's.
+    path("images/<slug:slug>.svg", views.poster, name="poster"),
+    path("images/<slug:slug>.map.svg", views.collection_point_map, name="map"),
+    path("api/", api.viewer, name="api"),
+    path("api/openapi.yml", api.specification, name="openapi"),
+    path("api/gigs", api.gigs, name="api_gigs"),
+    path("api/gigs/<str:gig_id>", api.gig, name="api_gig"),
+    path("api/purchase", api.purchase, name="api_purchase"),
 ]

@@ -7,7 +7,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tickets import posters, purchases
+from tickets import maps, posters, purchases
 from tickets.forms import PurchaseForm
 from tickets.models import Gig, Purchase
 from tickets.payment import CARD_FIELDS
@@ -35,6 +35,8 @@ def gig(request, slug):
             return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": error.status}, status=409)
         except purchases.TokenReused:
             return render(request, "tickets/token_reused.html", {"gig": gig}, status=422)
+        except purchases.Busy:
+            return render(request, "tickets/busy.html", status=409)
         purchases.publish(sale.tickets)
         return redirect(sale.purchase)
     if gig.status() != Gig.Status.ON_SALE:
@@ -51,6 +53,13 @@ def gig(request, slug):
 def poster(request, slug):
     gig = get_object_or_404(Gig.objects.published(), slug=slug)
     return HttpResponse(posters.poster(gig), content_type="image/svg+xml")
+
+
+@require_safe
+@cache_control(public=True, max_age=3600)
+def collection_point_map(request, slug):
+    gig = get_object_or_404(Gig.objects.published(), slug=slug)
+    return HttpResponse(maps.collection_point(gig), content_type="image/svg+xml")
 
 
 @require_safe

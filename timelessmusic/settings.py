@@ -6,14 +6,17 @@ never its value: that may hold a password.
 
 import re
 from email.utils import parseaddr
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from whitenoise.compress import Compressor
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR / ".local"  # What bin/serve keeps between runs; git-ignored.
@@ -48,6 +51,14 @@ def web_url(name: str, default: str) -> str:
     return value
 
 
+def origins(name: str) -> list[str]:
+    """Read origins, separated by commas: scheme, host and port as a browser's Origin header has them."""
+    values = env.list(name, default=[])
+    if not all(re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?", value) for value in values):
+        raise ImproperlyConfigured(f"{name} must be origins like https://www.example.com, without a path or a slash")
+    return values
+
+
 DEBUG = flag("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY")
 if len(SECRET_KEY) < 50 and not DEBUG:
@@ -63,6 +74,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "corsheaders",
     "django_htmx",
     "csp",
     "tickets",
@@ -72,6 +84,8 @@ MIDDLEWARE = [
     "tickets.health.probes",
     "tickets.metrics.endpoint",
     "tickets.logs.requests",
+    "corsheaders.middleware.CorsMiddleware",  # so far out that a refusal can be read by the other origin, too
+    "tickets.api.always_json",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -130,6 +144,9 @@ elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
         "pool": {"min_size": 1, "max_size": 16, "timeout": 5, "reconnect_timeout": 5},
+        # A sale takes milliseconds. Who waits 5 s waits for one that hangs, and keeps a thread from everybody else. A
+        # migration that can't have its lock gives up, too, rather than stop every sale behind it.
+        "options": "-c lock_timeout=5000",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 else:
@@ -176,6 +193,10 @@ TIME_ZONE = "UTC"
 # --- Static files ---------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# For the page that shows the API. Not as an app: the package brings another viewer, too, twice as large.
+SWAGGER_UI = files("drf_spectacular_sidecar") / "static/drf_spectacular_sidecar/swagger-ui-dist"
+STATICFILES_DIRS = [("swagger-ui", SWAGGER_UI)]
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = [*Compressor.SKIP_COMPRESS_EXTENSIONS, "map"]  # for developers' tools alone
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 if not DEBUG:
@@ -196,6 +217,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if flag("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# The API and the pictures it names may be read by pages of these origins. Never with cookies: the API reads none.
+CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/(api|images)/"
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["Link", "Location", "Retry-After"]
 
 CONTENT_SECURITY_POLICY = {
     # The mails of bin/serve are shown in frames, with the styles of their own; not there unless DEBUG is on.

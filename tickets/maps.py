@@ -1,0 +1,71 @@
+"""Draw the sheet of a gig's collection point as SVG: its place in degrees, and how far around it a walk leads.
+
+There are no streets on it: a street map would come from somebody else's server, or be made up.
+"""
+
+import math
+
+from django.template.loader import render_to_string
+
+from tickets.models import Gig
+from tickets.posters import MARGIN, PALETTES, TEXT_WIDTH, WIDTH, decade_of, fitted
+
+HEIGHT, FOOT = 400, 296  # px; the text stands from FOOT on
+LABEL = 24  # px that a label takes at the edge
+X, Y = WIDTH // 2, FOOT // 2  # px; where the collection point is
+SCALE = 0.25  # px a metre: the sheet shows 2.4 km by 1.2 km
+DEGREE = 111_320  # metres: of latitude everywhere, of longitude on the equator
+STEP = 5  # thousandths of a degree between two lines of the grid
+RINGS = (250, 500)  # metres around the collection point
+FARTHEST = 70  # degrees from the equator; beyond, the meridians run into one another
+
+
+def collection_point(gig: Gig) -> str:
+    """Draw the sheet, 3 to 2, as an SVG document that needs nothing from elsewhere; without coordinates a pin alone."""
+    paper, ink, colours = PALETTES[decade_of(gig)]
+    known = gig.latitude is not None and gig.longitude is not None and abs(gig.latitude) <= FARTHEST
+    return render_to_string(
+        "tickets/maps/collection_point.svg",
+        {
+            "gig": gig,
+            "width": WIDTH,
+            "height": HEIGHT,
+            "margin": MARGIN,
+            "text_width": TEXT_WIDTH,
+            "foot": FOOT,
+            "paper": paper,
+            "ink": ink,
+            "colour": colours[0],
+            "x": X,
+            "y": Y,
+            "rings": [(f"{metres} m", metres * SCALE, Y + metres * SCALE) for metres in RINGS],
+            "grid": _grid(float(gig.latitude), float(gig.longitude)) if known else None,
+            "place": fitted(gig.collection_point, 30, FOOT + 40),
+            "position": f"{_degrees(gig.latitude, 'NS', 5)} · {_degrees(gig.longitude, 'EW', 5)}" if known else "",
+        },
+    )
+
+
+def _grid(latitude: float, longitude: float) -> dict[str, list[tuple[float, str]]]:
+    """Place the parallels (px from the top) and the meridians (px from the left), each with its degrees."""
+    east = DEGREE * math.cos(math.radians(latitude))
+    return {
+        "parallels": [
+            (round(Y - (degrees - latitude) * DEGREE * SCALE, 1), _degrees(degrees, "NS", 3))
+            for degrees in _steps(latitude, (Y - LABEL) / SCALE / DEGREE)
+        ],
+        "meridians": [
+            (round(X + (degrees - longitude) * east * SCALE, 1), _degrees((degrees + 180) % 360 - 180, "EW", 3))
+            for degrees in _steps(longitude, X / SCALE / east)
+        ],
+    }
+
+
+def _steps(centre: float, reach: float) -> list[float]:
+    """Give the degrees of the grid's lines from `centre - reach` to `centre + reach`."""
+    first, last = math.ceil((centre - reach) * 1000 / STEP), math.floor((centre + reach) * 1000 / STEP)
+    return [number * STEP / 1000 for number in range(first, last + 1)]
+
+
+def _degrees(value, signs: str, places: int) -> str:
+    return f"{abs(value):.{places}f}° {signs[value < 0]}"
