@@ -1,6 +1,5 @@
 """The ticket e-mail, and the mail server's answers in three words: Refused, Deferred, MailServerDown."""
 
-import re
 import smtplib
 import time
 from email.headerregistry import Address
@@ -11,6 +10,7 @@ from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
+from tickets import privacy
 from tickets.models import Ticket
 
 IDLE_SECONDS = 5  # A kept connection that has been idle for longer is tried with a NOOP: servers hang up.
@@ -142,5 +142,5 @@ def _words(error: Exception) -> str:
         case _:
             return f"{type(error).__name__}: {error}"
     texts = (f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers)
-    # Servers like to repeat the address, and these words go to the log.
-    return re.sub(r"([^\s<>@])[^\s<>@]*@", r"\1…@", "; ".join(texts))
+    # Servers like to repeat the address, and these words go to the log and to the row.
+    return privacy.mask("; ".join(texts))
