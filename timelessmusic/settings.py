@@ -72,16 +72,19 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tickets.health.healthz",
+    # Security headers come first, so that static files and refusals have them, too.
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "tickets.headers.pages_for_our_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "csp.middleware.CSPMiddleware",
 ]
 
 ROOT_URLCONF = "timelessmusic.urls"
@@ -209,6 +212,17 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
     },
+}
+# What a page could ask a browser for. The shop needs none of it; a page that does (a camera at the door) says so
+# itself, by django_permissions_policy.decorators.permissions_policy_override.
+PERMISSIONS_POLICY = {
+    feature: []
+    for feature in (  # noqa: SIM905
+        "accelerometer autoplay browsing-topics camera clipboard-read display-capture encrypted-media "
+        "fullscreen geolocation gyroscope hid identity-credentials-get idle-detection local-fonts magnetometer "
+        "microphone midi otp-credentials payment picture-in-picture publickey-credentials-get screen-wake-lock serial "
+        "storage-access usb window-management xr-spatial-tracking"
+    ).split()
 }
 
 # Card data is hidden from error reports with DEBUG on, too.

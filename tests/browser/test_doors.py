@@ -1,0 +1,59 @@
+"""What the security headers and the limits leave working, in a real browser."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from tests.browser.test_purchase import _fill
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "a long password of ours"
+
+
+@pytest.fixture
+def said(page):
+    """Collect whatever the console says, warnings about headers among it; but the admin has no icon."""
+    said = []
+    page.on("console", lambda m: m.location["url"].endswith("/favicon.ico") or said.append(m.text))
+    return said
+
+
+@pytest.fixture
+def _organiser():
+    User.objects.create_superuser("organiser", "organiser@example.com", PASSWORD)
+
+
+def _sign_in(page, password):
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("organiser")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+@pytest.mark.usefixtures("_organiser")
+def test_the_admin_works_under_all_headers(page, gig, said):
+    _sign_in(page, PASSWORD)
+    expect(page.get_by_role("heading", name="Box office")).to_be_visible()
+    page.goto(f"/admin/tickets/gig/{gig.pk}/change/")
+    # Scripts and styles are there: a button of Django's calendar is made by the one and placed by the other.
+    page.get_by_role("link", name="Today").first.click()
+    expect(page.locator("[name=departs_at_0]")).not_to_have_value("")
+    assert page.locator("#header").evaluate("header => getComputedStyle(header).backgroundColor") != "rgba(0, 0, 0, 0)"
+    page.goto("/admin/tickets/ticket/?q=ada@example.com")
+    expect(page.get_by_text("0 tickets")).to_be_visible()
+    assert said == []
+
+
+def test_the_shop_loads_all_it_needs_and_the_console_stays_silent(page, gig, sqs, said):
+    failures = []
+    page.on("requestfailed", lambda request: failures.append(request.url))
+    page.on("response", lambda response: failures.append(response.url) if response.status >= 400 else None)
+    for address in ("/", gig.get_absolute_url()):
+        page.goto(address, wait_until="networkidle")
+    _fill(page)
+    page.get_by_role("button", name="Buy this ticket").click()
+    page.wait_for_url(re.compile("/purchases/"))
+    expect(page.get_by_role("heading", name="Your ticket is on its way")).to_be_visible()
+    assert (said, failures) == ([], [])
