@@ -14,6 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from limits import parse_many
 
 from tickets import privacy
 
@@ -37,16 +38,16 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false")
 
 
-def web_url(name: str, default: str) -> str:
-    """Read an http:// or https:// address, or nothing where that is the default."""
+def address(name: str, default: str, schemes=("http", "https"), like="https://shop.example.com") -> str:
+    """Read an address with one of `schemes`, or nothing where that is the default."""
     value = env.str(name, default=default)
     try:
         parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        sound = parts.scheme in schemes and parts.hostname and (parts.port or 1)
     except ValueError:  # A port that is no number, or a host in half a pair of brackets.
         sound = False
     if not sound and value != default:
-        raise ImproperlyConfigured(f"{name} must be an address like https://shop.example.com")
+        raise ImproperlyConfigured(f"{name} must be an address like {like}")
     return value
 
 
@@ -137,7 +138,7 @@ else:
 
 # --- Queue ----------------------------------------------------------------------------------------
 # The endpoint (AWS_ENDPOINT_URL_SQS), the region and the credentials are boto3's own to read.
-SQS_QUEUE_URL = web_url("SQS_QUEUE_URL", default="")
+SQS_QUEUE_URL = address("SQS_QUEUE_URL", default="")
 SQS_QUEUE_NAME = env("SQS_QUEUE_NAME", default="timelessmusic-purchase")
 if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", SQS_QUEUE_NAME):
     raise ImproperlyConfigured("SQS_QUEUE_NAME must have 1 to 80 letters, digits, - and _")
@@ -150,7 +151,7 @@ except ValidationError as error:
     raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>") from error
 EMAIL_TIMEOUT = 10  # seconds; Django's default waits for ever
 # Where the shop stands, for the links in a mail: there is no request to take it from.
-SITE_URL = web_url("SITE_URL", default="http://localhost:8000").rstrip("/")
+SITE_URL = address("SITE_URL", default="http://localhost:8000").rstrip("/")
 
 if DEBUG and find_spec("django_mail_preview"):
     # The mails of bin/serve: files in a folder, read at /mails/. Its views answer 404 unless DEBUG is on.
@@ -194,8 +195,13 @@ SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+PROXY_COUNT = 0  # how many proxies of ours append to X-Forwarded-For
 if flag("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    proxy_count = env("PROXY_COUNT", default="1")
+    if not re.fullmatch("[1-9]", proxy_count):
+        raise ImproperlyConfigured("PROXY_COUNT must be a number from 1 to 9")
+    PROXY_COUNT = int(proxy_count)
 
 CONTENT_SECURITY_POLICY = {
     # The mails of bin/serve are shown in frames, with the styles of their own; not there unless DEBUG is on.
@@ -228,6 +234,24 @@ PERMISSIONS_POLICY = {
 # Card data is hidden from error reports with DEBUG on, too.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "tickets.payment.CardFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a purchase form has less than 2 KB
+
+# --- Limits ---------------------------------------------------------------------------------------
+# What web processes share: how often an address has bought. Without it each of them counts for itself.
+CACHE_URL = address("CACHE_URL", default="", schemes=("redis", "rediss"), like="rediss://:password@host:6379/0")
+if CACHE_URL:
+    import redis  # takes a tenth of a second
+
+    try:
+        redis.from_url(CACHE_URL).connection_pool.make_connection()  # Without connecting.
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured("CACHE_URL has an option that there isn't, or a wrong value for one") from error
+# Purchases of one address. The form takes a person a minute, so 60 of an office or a campus can be at it at once;
+# what comes faster, or for longer than ten such minutes an hour, is a machine. An empty value sets no limit.
+try:
+    purchase_limits = env("PURCHASE_LIMITS", default="60/minute;600/hour")
+    PURCHASE_LIMITS = parse_many(purchase_limits) if purchase_limits else []
+except ValueError as error:
+    raise ImproperlyConfigured("PURCHASE_LIMITS must be like 60/minute;600/hour, or empty") from error
 
 # --- Logs -----------------------------------------------------------------------------------------
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")

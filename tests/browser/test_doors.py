@@ -4,9 +4,12 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from limits import parse_many
 from playwright.sync_api import expect
 
 from tests.browser.test_purchase import _fill
+from tickets import limits
+from tickets.models import Purchase
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a long password of ours"
@@ -30,6 +33,26 @@ def _sign_in(page, password):
     page.get_by_label("Username").fill("organiser")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
+
+
+def test_who_buys_too_often_waits_and_buys_with_the_same_form(page, gig, sqs, settings):
+    settings.PURCHASE_LIMITS = parse_many("1/hour")
+    for _ in range(2):
+        page.goto(gig.get_absolute_url())
+        _fill(page)
+        page.get_by_role("button", name="Buy this ticket").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_role("alert")).to_contain_text("Please wait 60 minutes")
+    expect(page.get_by_label("E-mail")).to_have_value("zoe@example.com")
+    expect(page.get_by_label("Card number")).to_have_value("")
+    assert Purchase.objects.count() == 1
+
+    limits.forget()  # The hour is over.
+    page.get_by_label("Card number").fill("4242 4242 4242 4242")
+    page.get_by_label("Security code").fill("123")
+    page.get_by_role("button", name="Buy this ticket").click()
+    page.wait_for_url(re.compile("/purchases/"))
+    assert Purchase.objects.count() == 2
 
 
 @pytest.mark.usefixtures("_organiser")
