@@ -1,4 +1,4 @@
-"""How long a client must wait before it may buy again.
+"""How long a client must wait before it may buy, or sign in, again.
 
 A client is an address. Many people may stand behind one (an office, a campus, a whole mobile network: RFC 6269), so the
 limits in the settings are for machines, not for crowds.
@@ -11,7 +11,10 @@ import re
 import time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from axes.models import AccessAttempt
 from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -103,3 +106,13 @@ def _limiter() -> FixedWindowRateLimiter:
 def forget() -> None:
     """Forget the counter, for whoever changes the settings."""
     _limiter.cache_clear()
+
+
+# --- Signing in -----------------------------------------------------------------------------------
+
+
+def sign_in_wait(request) -> int:
+    """Give the whole seconds until django-axes has forgotten the failures of this client's address."""
+    last = AccessAttempt.objects.filter(ip_address=client_address(request)).aggregate(last=Max("attempt_time"))["last"]
+    end = (last or timezone.now()) + settings.AXES_COOLOFF_TIME
+    return max(1, math.ceil((end - timezone.now()).total_seconds()))

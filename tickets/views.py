@@ -72,6 +72,12 @@ def _purchase(pk) -> Purchase:
     return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related("tickets"), pk=pk)
 
 
+def sign_in_locked(request, _response, _credentials):
+    """Answer instead of the sign-in page, as django-axes asks for, and say when to try again."""
+    wait = limits.sign_in_wait(request)
+    return _later(render(request, "tickets/sign_in_locked.html", {"wait": wait}, status=429), wait)
+
+
 def _later(response: HttpResponse, seconds: int) -> HttpResponse:
     response["Retry-After"] = seconds
     return response

@@ -69,6 +69,15 @@ def test_the_admin_works_under_all_headers(page, gig, said):
     assert said == []
 
 
+@pytest.mark.usefixtures("_organiser")
+def test_too_many_wrong_passwords_lead_to_a_page_that_says_what_to_do(page, settings):
+    settings.AXES_FAILURE_LIMIT = 2
+    for _ in range(2):
+        _sign_in(page, "wrong")
+    expect(page.get_by_role("heading", name="Too many tries")).to_be_visible()
+    expect(page.get_by_text("Wait 15 minutes, then try again.")).to_be_visible()
+
+
 def test_the_shop_loads_all_it_needs_and_the_console_stays_silent(page, gig, sqs, said):
     failures = []
     page.on("requestfailed", lambda request: failures.append(request.url))
