@@ -12,7 +12,7 @@ from django.utils import timezone
 from moto import mock_aws
 
 from tests.smtp import SmtpServer
-from tickets import purchases, queue
+from tickets import limits, purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig
 
@@ -136,3 +136,9 @@ def logs():
 @pytest.fixture(autouse=True)
 def _closed_breaker(monkeypatch):
     monkeypatch.setattr(purchases, "breaker", purchases.Breaker(failure=queue.QueueError))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted(monkeypatch):
+    limits.forget()
+    monkeypatch.setattr(limits, "breaker", limits.Breaker(failure=limits.StorageError))

@@ -14,6 +14,7 @@ from django.views.debug import get_exception_reporter_class
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from limits import parse_many
 from moto import mock_aws
 from moto.sqs import sqs_backends
 
@@ -45,6 +46,11 @@ def order(**changes):
         "disclaimerAccepted": True,
     }
     return {name: value for name, value in (values | changes).items() if value is not None}
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(settings):
+    settings.PURCHASE_LIMITS = []  # Hypothesis buys more in a minute than a person does.
 
 
 @pytest.fixture(scope="module")
@@ -720,3 +726,16 @@ def test_the_page_that_shows_it_may_have_pictures_in_its_style_sheet_and_no_more
 def test_the_date_of_old_is_four_digits(client, make_gig):
     gig = make_gig(original_date=date(1824, 5, 7))
     assert client.get(f"/api/gigs/{gig.slug}").json()["originalDate"] == "1824-05-07"
+
+
+def test_who_buys_too_often_is_asked_to_wait(client, gig, sqs, settings):
+    settings.PURCHASE_LIMITS = parse_many("2/minute")
+    answers = [client.post("/api/purchase", order(), content_type=JSON) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    wait = answers[2]["Retry-After"]
+    assert 1 <= int(wait) <= 60
+    assert answers[2].json() == {"error": f"Too many purchases from your address, try again in {wait} s"}
+    waiting = queue.consumer().get_queue_attributes(
+        QueueUrl=queue.url(), AttributeNames=["ApproximateNumberOfMessages"]
+    )["Attributes"]["ApproximateNumberOfMessages"]
+    assert (Ticket.objects.count(), waiting) == (2, "2")

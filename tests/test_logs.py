@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from tickets import queue
 from tickets.delivery import Delivery
-from tickets.logs import formatter, mask_addresses
+from tickets.logs import formatter
 from tickets.models import Purchase
 
 TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -101,13 +101,8 @@ def test_a_path_forges_no_line_and_has_its_limit(client, db, logs):
     ],
 )
 def test_addresses_are_masked_in_every_line(text, masked):
-    assert mask_addresses(text) == masked
     assert json.loads(_shown("json", text))["event"] == masked
     assert _shown("console", text).split(" ", 1)[1].rstrip() == f"[info] {masked} [shop]"
-
-
-def test_a_long_word_is_masked_in_no_time():
-    mask_addresses("x" * 1_000_000)  # Quadratic, it would take an hour.
 
 
 @pytest.mark.django_db
@@ -140,13 +135,6 @@ def test_no_card_and_no_buyer_is_in_any_line(client, gig, payload, sqs, smtp, lo
     secrets = [*CARD, "987", "ada@", "bob@", "Ada Lovelace"]
     seen = re.sub(r'"(timestamp|ms|trace|ticket|message|seconds)": [^,}]+', "", logs.text)
     assert [secret for secret in secrets if secret in seen] == []
-
-
-def test_without_the_mask_the_address_would_stand_there(logs):
-    """The negative control: what the test above looks for would be found."""
-    record = logging.LogRecord("shop", logging.INFO, "", 0, "%s", ("ada@example.com",), None)
-    assert "ada@" in logging.Formatter().format(record)
-    assert "ada@" not in logs.format(record)
 
 
 def test_a_developer_reads_lines(client, gig, logs):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from packaging.requirements import Requirement
 
 FILES = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
 
@@ -18,7 +19,9 @@ def canonical(name):
 @pytest.mark.skipif(not (Path(sys.prefix) / "installed").exists(), reason="only the .venv of bin/test is ours")
 def test_every_installed_package_is_pinned():
     lines = "\n".join((settings.BASE_DIR / name).read_text() for name in FILES)
-    pinned = {canonical(name): pin for name, pin in re.findall(r"^([\w.-]+)(?:\[.+\])?==(\S+)", lines, re.M)}
+    named = [Requirement(line) for line in re.findall(r"^[\w.-]+(?:\[.+\])?==[^#\n]+", lines, re.M)]
+    here = [name for name in named if not name.marker or name.marker.evaluate()]
+    pinned = {canonical(name.name): str(name.specifier).removeprefix("==") for name in here}
     installed = {canonical(found.name): found.version for found in distributions()}
     own = {"pip", "setuptools"}  # They come with the venv.
     assert {name: found for name, found in installed.items() if name not in own} == pinned

@@ -11,6 +11,8 @@ from django.core.management.utils import get_random_secret_key
 SOUND = {"SECRET_KEY": get_random_secret_key(), "DATABASE_URL": "sqlite:///:memory:", "ALLOWED_HOSTS": "shop.example"}
 DATABASE_LIKE = "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file"
 EMAIL_LIKE = "EMAIL_URL must be like smtp+tls://user:password@host:587"
+CACHE_LIKE = "CACHE_URL must be an address like rediss://:password@host:6379/0"
+LIMITS_LIKE = "PURCHASE_LIMITS must be like 60/minute;600/hour, or empty"
 ADDRESS_LIKE = "must be an address like https://shop.example.com"
 ORIGINS_LIKE = "CORS_ALLOWED_ORIGINS must be origins like https://www.example.com, without a path or a slash"
 
@@ -45,6 +47,13 @@ def test_it_works():
         ("DEBUG", "ture", "DEBUG must be true or false"),
         ("BEHIND_PROXY", "2", "BEHIND_PROXY must be true or false"),
         ("SECURE_SSL_REDIRECT", "never", "SECURE_SSL_REDIRECT must be true or false"),
+        ("CACHE_URL", "localhost", CACHE_LIKE),
+        ("CACHE_URL", "memcached://host", CACHE_LIKE),
+        ("CACHE_URL", "redis://host:x", CACHE_LIKE),
+        ("CACHE_URL", "redis://host?color=red", "CACHE_URL has an option that there isn't, or a wrong value for one"),
+        ("CACHE_URL", "redis://host?db=first", "CACHE_URL has an option that there isn't, or a wrong value for one"),
+        ("PURCHASE_LIMITS", "many", LIMITS_LIKE),
+        ("PURCHASE_LIMITS", "60/fortnight", LIMITS_LIKE),
         ("DATABASE_URL", None, "Set the DATABASE_URL environment variable"),
         ("DATABASE_URL", "", DATABASE_LIKE),
         ("DATABASE_URL", "shop.db", DATABASE_LIKE),
@@ -95,6 +104,26 @@ def test_origins_may_be_several_with_ports():
         "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
     }
     assert run("-c", code, **changes) == (1, "https://www.example.com http://localhost:5173 http://[::1]:5173\n")
+
+
+@pytest.mark.parametrize("value", ["0", "two", "-1", ""])
+def test_proxies_are_counted_behind_a_proxy(value):
+    wrong = run("manage.py", "check", BEHIND_PROXY="true", PROXY_COUNT=value)
+    assert wrong == (1, "manage.py: PROXY_COUNT must be a number from 1 to 9\n")
+    assert run("manage.py", "check", PROXY_COUNT=value) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"), [({}, 0), ({"BEHIND_PROXY": "true"}, 1), ({"BEHIND_PROXY": "true", "PROXY_COUNT": "2"}, 2)]
+)
+def test_without_a_proxy_of_ours_none_is_believed(changes, count):
+    code = "from django.conf import settings; raise SystemExit(str(settings.PROXY_COUNT))"
+    assert run("-c", code, DJANGO_SETTINGS_MODULE="timelessmusic.settings", **changes) == (1, f"{count}\n")
+
+
+@pytest.mark.parametrize("value", ["", "5/second"])
+def test_limits_may_be_other_ones_or_none(value):
+    assert run("manage.py", "check", PURCHASE_LIMITS=value) == (0, "")
 
 
 def test_options_in_the_database_url_are_kept():

@@ -5,7 +5,9 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -256,6 +258,14 @@ def test_card_data_reaches_no_traceback(client, gig, payload, monkeypatch, setti
     seen = html.unescape(answer.content.decode()) + "".join(mail.body for mail in mailoutbox)
     assert answer.status_code == 500
     assert [secret for secret in (*CARD[:2], "A Lovelace", "'987'") if secret in seen] == []
+
+
+def test_counting_a_purchase_costs_no_query(buy, settings, django_assert_num_queries):
+    with CaptureQueriesContext(connection) as counted:
+        buy()
+    settings.PURCHASE_LIMITS = []
+    with django_assert_num_queries(len(counted)):
+        buy()
 
 
 def test_a_form_without_csrf_token_sells_nothing(gig, payload, sqs):

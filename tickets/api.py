@@ -22,7 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import conditional_page, require_POST, require_safe
 
-from tickets import api_input, purchases, strict_json
+from tickets import api_input, limits, purchases, strict_json
 from tickets.models import Gig
 
 MAX_LIMIT = 100  # gigs in an answer to ?limit=
@@ -131,6 +131,10 @@ def purchase(request):
         token = api_input.token(request)
     except ValueError:
         return _error(400, 'Invalid request: invalid header "Idempotency-Key"')
+    if wait := limits.purchase_wait(request, token):
+        return _error(
+            429, f"Too many purchases from your address, try again in {wait} s", headers={"Retry-After": wait}
+        )
     # Not the published ones alone: a sale that is asked for again is found, whatever became of its gig. buy() decides.
     gig = _find(Gig.objects.all(), data["gigId"])
     if gig is None:

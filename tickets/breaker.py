@@ -1,4 +1,4 @@
-"""Keep requests fast while SQS is away."""
+"""Keep requests fast while a service is away: SQS, or the cache."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ class Breaker:
         with self._lock:
             if self._failures >= self._limit:
                 if self._clock() < self._retry_at:
-                    raise BreakerOpen(f"SQS failed {self._failures} times in a row; next try in a moment")
+                    raise BreakerOpen(f"{self._failures} failures in a row; next try in a moment")
                 # This caller finds out; the others keep away until it has.
                 self._retry_at = self._clock() + self._pause
 

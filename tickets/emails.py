@@ -10,8 +10,7 @@ from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
-from tickets import trace
-from tickets.logs import mask_addresses
+from tickets import privacy, trace
 from tickets.models import Ticket
 
 IDLE_SECONDS = 5  # A kept connection that has been idle for longer is tried with a NOOP: servers hang up.
@@ -144,4 +143,4 @@ def _words(error: Exception) -> str:
             return f"{type(error).__name__}: {error}"
     texts = (f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}" for code, text in answers)
     # Servers like to repeat the address, and these words go to the row and to the DLQ.
-    return mask_addresses("; ".join(texts))
+    return privacy.mask("; ".join(texts))

@@ -17,10 +17,9 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
 from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, add_logger_name, filter_by_level
 
-from tickets import trace
+from tickets import privacy, trace
 
 PATH_LENGTH = 200  # characters of a path kept; no address of ours is longer
-_ADDRESS = re.compile(r"(?<![^\s<>@])([^\s<>@])[^\s<>@]*@")
 _UUID_IN_PATH = re.compile(r"/[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 structlog.configure(
@@ -56,14 +55,9 @@ def formatter(style: str) -> logging.Formatter:
     )
 
 
-def mask_addresses(text: str) -> str:
-    """Leave of each e-mail address its first letter and its host."""
-    return _ADDRESS.sub(r"\1…@", text)
-
-
 def _mask(_logger, _method, event: dict) -> dict:
     return {
-        key: mask_addresses(_UUID_IN_PATH.sub("/…", value)) if isinstance(value, str) else value
+        key: privacy.mask(_UUID_IN_PATH.sub("/…", value)) if isinstance(value, str) else value
         for key, value in event.items()
     }
 

@@ -7,7 +7,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tickets import maps, posters, purchases
+from tickets import limits, maps, posters, purchases
 from tickets.forms import PurchaseForm
 from tickets.models import Gig, Purchase
 from tickets.payment import CARD_FIELDS
@@ -28,7 +28,9 @@ def gig_list(request):
 def gig(request, slug):
     gig = get_object_or_404(Gig.objects.published(), slug=slug)
     form = PurchaseForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    valid = request.method == "POST" and form.is_valid()
+    wait = limits.purchase_wait(request, str(form.cleaned_data["token"])) if valid else 0
+    if valid and not wait:
         try:
             sale = purchases.buy(gig, form.owners(), str(form.cleaned_data["token"]))
         except purchases.NotOnSale as error:
@@ -42,10 +44,11 @@ def gig(request, slug):
     if gig.status() != Gig.Status.ON_SALE:
         if request.method == "POST":
             return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": gig.status()}, status=409)
-        form = None
-    return render(
-        request, "tickets/gig_detail.html", {"gig": gig, "form": form}, status=422 if form and form.errors else 200
-    )
+        form = wait = None
+    page = {"gig": gig, "form": form, "wait": wait}
+    if wait:
+        return _later(render(request, "tickets/gig_detail.html", page, status=429), wait)
+    return render(request, "tickets/gig_detail.html", page, status=422 if form and form.errors else 200)
 
 
 @require_safe
@@ -76,6 +79,17 @@ def purchase_status(request, pk):
 
 def _purchase(pk) -> Purchase:
     return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related("tickets"), pk=pk)
+
+
+def sign_in_locked(request, _response, _credentials):
+    """Answer instead of the sign-in page, as django-axes asks for, and say when to try again."""
+    wait = limits.sign_in_wait(request)
+    return _later(render(request, "tickets/sign_in_locked.html", {"wait": wait}, status=429), wait)
+
+
+def _later(response: HttpResponse, seconds: int) -> HttpResponse:
+    response["Retry-After"] = seconds
+    return response
 
 
 def _private(response: HttpResponse) -> HttpResponse:

@@ -5,6 +5,7 @@ never its value: that may hold a password.
 """
 
 import re
+from datetime import timedelta
 from email.utils import parseaddr
 from importlib.resources import files
 from importlib.util import find_spec
@@ -16,7 +17,10 @@ from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from limits import parse_many
 from whitenoise.compress import Compressor
+
+from tickets import privacy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOCAL_DIR = BASE_DIR / ".local"  # What bin/serve keeps between runs; git-ignored.
@@ -38,16 +42,16 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false")
 
 
-def web_url(name: str, default: str) -> str:
-    """Read an http:// or https:// address, or nothing where that is the default."""
+def address(name: str, default: str, schemes=("http", "https"), like="https://shop.example.com") -> str:
+    """Read an address with one of `schemes`, or nothing where that is the default."""
     value = env.str(name, default=default)
     try:
         parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        sound = parts.scheme in schemes and parts.hostname and (parts.port or 1)
     except ValueError:  # A port that is no number, or a host in half a pair of brackets.
         sound = False
     if not sound and value != default:
-        raise ImproperlyConfigured(f"{name} must be an address like https://shop.example.com")
+        raise ImproperlyConfigured(f"{name} must be an address like {like}")
     return value
 
 
@@ -77,6 +81,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "django_htmx",
     "csp",
+    "axes",
     "tickets",
 ]
 
@@ -86,16 +91,20 @@ MIDDLEWARE = [
     "tickets.logs.requests",
     "corsheaders.middleware.CorsMiddleware",  # so far out that a refusal can be read by the other origin, too
     "tickets.api.always_json",
+    # Security headers come first, so that static files and refusals have them, too.
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "tickets.headers.pages_for_our_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
     "tickets.outages.DatabaseAway",
 ]
 
@@ -154,7 +163,7 @@ else:
 
 # --- Queue ----------------------------------------------------------------------------------------
 # The endpoint (AWS_ENDPOINT_URL_SQS), the region and the credentials are boto3's own to read.
-SQS_QUEUE_URL = web_url("SQS_QUEUE_URL", default="")
+SQS_QUEUE_URL = address("SQS_QUEUE_URL", default="")
 SQS_QUEUE_NAME = env("SQS_QUEUE_NAME", default="timelessmusic-purchase")
 if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", SQS_QUEUE_NAME):
     raise ImproperlyConfigured("SQS_QUEUE_NAME must have 1 to 80 letters, digits, - and _")
@@ -167,7 +176,7 @@ except ValidationError as error:
     raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>") from error
 EMAIL_TIMEOUT = 10  # seconds; Django's default waits for ever
 # Where the shop stands, for the links in a mail: there is no request to take it from.
-SITE_URL = web_url("SITE_URL", default="http://localhost:8000").rstrip("/")
+SITE_URL = address("SITE_URL", default="http://localhost:8000").rstrip("/")
 
 if DEBUG and find_spec("django_mail_preview"):
     # The mails of bin/serve: files in a folder, read at /mails/. Its views answer 404 unless DEBUG is on.
@@ -215,8 +224,13 @@ SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+PROXY_COUNT = 0  # how many proxies of ours append to X-Forwarded-For
 if flag("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    proxy_count = env("PROXY_COUNT", default="1")
+    if not re.fullmatch("[1-9]", proxy_count):
+        raise ImproperlyConfigured("PROXY_COUNT must be a number from 1 to 9")
+    PROXY_COUNT = int(proxy_count)
 
 # The API and the pictures it names may be read by pages of these origins. Never with cookies: the API reads none.
 CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
@@ -241,6 +255,17 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     },
 }
+# What a page could ask a browser for. The shop needs none of it; a page that does (a camera at the door) says so
+# itself, by django_permissions_policy.decorators.permissions_policy_override.
+PERMISSIONS_POLICY = {
+    feature: []
+    for feature in (  # noqa: SIM905
+        "accelerometer autoplay browsing-topics camera clipboard-read display-capture encrypted-media "
+        "fullscreen geolocation gyroscope hid identity-credentials-get idle-detection local-fonts magnetometer "
+        "microphone midi otp-credentials payment picture-in-picture publickey-credentials-get screen-wake-lock serial "
+        "storage-access usb window-management xr-spatial-tracking"
+    ).split()
+}
 
 # Card data is hidden from error reports with DEBUG on, too.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "tickets.payment.CardFilter"
@@ -250,6 +275,42 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a purchase form has less than 
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
     raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more: make one with `openssl rand -base64 24`")
+
+# --- Limits ---------------------------------------------------------------------------------------
+# What web processes share: how often an address has bought. Without it each of them counts for itself.
+CACHE_URL = address("CACHE_URL", default="", schemes=("redis", "rediss"), like="rediss://:password@host:6379/0")
+if CACHE_URL:
+    import redis  # takes a tenth of a second
+
+    try:
+        redis.from_url(CACHE_URL).connection_pool.make_connection()  # Without connecting.
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured("CACHE_URL has an option that there isn't, or a wrong value for one") from error
+# Purchases of one address. The form takes a person a minute, so 60 of an office or a campus can be at it at once;
+# what comes faster, or for longer than ten such minutes an hour, is a machine. An empty value sets no limit.
+try:
+    purchase_limits = env("PURCHASE_LIMITS", default="60/minute;600/hour")
+    PURCHASE_LIMITS = parse_many(purchase_limits) if purchase_limits else []
+except ValueError as error:
+    raise ImproperlyConfigured("PURCHASE_LIMITS must be like 60/minute;600/hour, or empty") from error
+
+# Signing in. By address: a limit on the name would let anybody lock the organiser out. Ten tries in 15 minutes are 40
+# an hour; OWASP ASVS 4.0 (2.2.1) allows 100.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else the time that the page names would not be true.
+AXES_CLIENT_IP_CALLABLE = "tickets.limits.client_address"
+AXES_LOCKOUT_CALLABLE = "tickets.views.sign_in_locked"
+AXES_DISABLE_ACCESS_LOG = True  # Who signed in when, kept for ever: nobody asked for it.
+AXES_ENABLE_ADMIN = False  # Tries are forgotten after those 15 minutes; `manage.py axes_reset` is for the impatient.
+AXES_VERBOSE = False
 
 # --- Logs -----------------------------------------------------------------------------------------
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
@@ -262,11 +323,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "tickets.logs.formatter", "style": LOG_FORMAT}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": privacy.one_line}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "strangers": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["one_line"]},
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "django.request": {"level": "ERROR"},  # What is below has its line from logs.requests.
+        "django.security": {"handlers": ["strangers"], "propagate": False},
+        "axes": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
     },
 }

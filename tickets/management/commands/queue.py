@@ -18,7 +18,7 @@ from tickets.worker import Unavailable, Worker
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
 
 
-class Command(TyperCommand):
+class Command(TyperCommand, pretty_exceptions_enable=False):  # Its own would get past manage.py's.
     help = "Look after the purchase queue and its worker."
 
     @command()

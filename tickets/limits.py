@@ -1,0 +1,118 @@
+"""How long a client must wait before it may buy, or sign in, again.
+
+A client is an address. Many people may stand behind one (an office, a campus, a whole mobile network: RFC 6269), so the
+limits in the settings are for machines, not for crowds.
+"""
+
+import functools
+import math
+import re
+import time
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import structlog
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Max
+from django.utils import timezone
+from limits.errors import StorageError
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tickets.breaker import Breaker, BreakerOpen
+from tickets.models import Purchase
+
+log = structlog.get_logger(__name__)
+breaker = Breaker(failure=StorageError)
+
+CACHE_SECONDS = 0.5  # for Redis to connect, then to answer: a buyer waits for it
+# An address alone or with a port, as proxies write it: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443.
+_ADDRESS = re.compile(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+|(.+)")
+
+
+# --- The client -----------------------------------------------------------------------------------
+
+
+def client_address(request) -> str | None:
+    """Give the address of a request's client, so far as our own proxies vouch for it; of an IPv6 one its /64.
+
+    A /64 is what one subscriber gets (RFC 6177), so whoever changes addresses within it is still the same client.
+    """
+    found = None
+    if settings.PROXY_COUNT:
+        # Each proxy appends whom it was called by. What stands left of our proxies' words anybody may have written.
+        hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        found = _read(hops[-min(settings.PROXY_COUNT, len(hops))])
+    address = found or _read(request.META.get("REMOTE_ADDR", ""))
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64)
+    return str(address) if address else None
+
+
+def _read(text: str) -> IPv4Address | IPv6Address | None:
+    found = _ADDRESS.fullmatch(text.strip())
+    try:
+        return ip_address(found[1] or found[2] or found[3]) if found else None
+    except ValueError:
+        return None
+
+
+# --- Buying ---------------------------------------------------------------------------------------
+
+
+def purchase_wait(request, token: str) -> int:
+    """Count a purchase that is about to be made; return 0 where it may be, else the whole seconds until it may.
+
+    A `token` that has bought may always come back to its purchase. While the cache is away everybody may buy.
+    """
+    wait = _count(client_address(request) or "unknown")
+    if wait and Purchase.objects.filter(token=token).exists():
+        return 0
+    return wait
+
+
+def _count(client: str) -> int:
+    try:
+        with breaker:
+            # The shortest first: what it refuses is not counted by the longer ones, however often a buyer tries.
+            for limit in sorted(settings.PURCHASE_LIMITS, key=lambda limit: limit.get_expiry()):
+                if not _limiter().hit(limit, "purchase", client):
+                    end = _limiter().get_window_stats(limit, "purchase", client).reset_time
+                    return max(1, math.ceil(end - time.time()))
+    except (StorageError, BreakerOpen) as error:
+        log.warning("a purchase is not counted, for the cache is away", cause=str(error))
+    return 0
+
+
+@functools.cache
+def _limiter() -> FixedWindowRateLimiter:
+    """Make the counter, once a process: in Redis, or in this process's own memory where no CACHE_URL is set."""
+    if not settings.CACHE_URL:
+        return FixedWindowRateLimiter(storage_from_string("memory://"))
+    return FixedWindowRateLimiter(
+        storage_from_string(
+            settings.CACHE_URL,
+            wrap_exceptions=True,
+            socket_connect_timeout=CACHE_SECONDS,
+            socket_timeout=CACHE_SECONDS,
+            # One more try, for a kept connection may have been closed; the default would sleep in between.
+            retry=Retry(NoBackoff(), retries=1),
+        )
+    )
+
+
+def forget() -> None:
+    """Forget the counter, for whoever changes the settings."""
+    _limiter.cache_clear()
+
+
+# --- Signing in -----------------------------------------------------------------------------------
+
+
+def sign_in_wait(request) -> int:
+    """Give the whole seconds until django-axes has forgotten the failures of this client's address."""
+    last = AccessAttempt.objects.filter(ip_address=client_address(request)).aggregate(last=Max("attempt_time"))["last"]
+    end = (last or timezone.now()) + settings.AXES_COOLOFF_TIME
+    return max(1, math.ceil((end - timezone.now()).total_seconds()))
