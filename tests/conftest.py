@@ -12,7 +12,7 @@ from django.utils import timezone
 from moto import mock_aws
 
 from tests.smtp import SmtpServer
-from tickets import limits, purchases, queue
+from tickets import limits, provisioning, purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig
 
@@ -87,7 +87,7 @@ def sqs(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         queue.forget()
-        queue.create()
+        provisioning.create()
         yield queue.consumer()
     queue.forget()
 

@@ -18,7 +18,7 @@ from limits import parse_many
 from moto import mock_aws
 from moto.sqs import sqs_backends
 
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Gig, Purchase, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def said(answer):
 def sold():
     """Count purchases, tickets, seats and messages."""
     seats = sum(gig.sold for gig in Gig.objects.all())
-    return Purchase.objects.count(), Ticket.objects.count(), seats, queue.describe().depth
+    return Purchase.objects.count(), Ticket.objects.count(), seats, provisioning.describe().depth
 
 
 NOTHING, ONE = (0, 0, 0, 0), (1, 1, 1, 1)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from tickets import queue
+from tickets import provisioning, queue
 
 BODY = {"name": "Zoë 🎸", "email": "zoe@example.com", "gigId": "nirvana-cork-1991", "ticketId": "t1"}
 
@@ -90,7 +90,7 @@ def test_a_parked_message_stands_in_the_dlq_with_its_cause_and_nowhere_else(sqs)
     [parked] = sqs.receive_message(QueueUrl=queue.dead_letter_url(), MessageAttributeNames=["All"])["Messages"]
     causes = {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()}
     assert (parked["Body"], causes) == (message.body, {"cause": "not a JSON object", "messageId": message.id})
-    assert queue.describe().depth == 0
+    assert provisioning.describe().depth == 0
 
 
 def test_deleting_what_the_queue_no_longer_knows_is_logged_not_raised(sqs, caplog):
@@ -100,55 +100,7 @@ def test_deleting_what_the_queue_no_longer_knows_is_logged_not_raised(sqs, caplo
     assert caplog.messages == [f"SQS did not delete message {message.id}: ReceiptHandleIsInvalid"]
 
 
-# --- create and describe --------------------------------------------------------------------------
-
-
-def test_create_makes_the_queue_with_the_knobs_of_the_design(sqs):
-    attributes = queue.describe().attributes
-    assert {name: attributes[name] for name in queue.queue_attributes("")} | {
-        "RedrivePolicy": json.loads(attributes["RedrivePolicy"])
-    } == {
-        "VisibilityTimeout": "180",
-        "MessageRetentionPeriod": "345600",
-        "ReceiveMessageWaitTimeSeconds": "20",
-        "SqsManagedSseEnabled": "true",
-        "RedrivePolicy": {
-            "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:timelessmusic-purchase-dlq",
-            "maxReceiveCount": 5,
-        },
-    }
-
-
-def test_create_makes_the_dlq_with_the_knobs_of_the_design(sqs):
-    attributes = queue.describe().dead_letters.attributes
-    assert {name: attributes[name] for name in queue.dlq_attributes()} == {
-        "MessageRetentionPeriod": "1209600",
-        "SqsManagedSseEnabled": "true",
-    }
-
-
-def _heard(done):
-    # moto takes a RedriveAllowPolicy and doesn't give it back; tests/test_serve.py reads it from a server.
-    return [line for line in done if "RedriveAllowPolicy" not in line]
-
-
-def test_create_again_does_nothing(sqs):
-    url, done = queue.create()
-    assert (url, _heard(done)) == (queue.url(), [])
-
-
-def test_create_repairs_what_drifted_and_says_what(sqs):
-    sqs.set_queue_attributes(QueueUrl=queue.url(), Attributes={"VisibilityTimeout": "30"})
-    _, done = queue.create()
-    assert _heard(done) == ["timelessmusic-purchase: VisibilityTimeout was 30, is 180"]
-    assert queue.describe().visibility_seconds == 180
-
-
-def test_describe_counts_what_waits_and_what_is_in_flight(sqs):
-    queue.send([BODY, BODY, BODY])
-    queue.receive(wait_seconds=0, limit=1)
-    description = queue.describe()
-    assert (description.waiting, description.in_flight, description.delayed, description.depth) == (2, 1, 0, 3)
+# --- clients and addresses --------------------------------------------------------------------------
 
 
 def test_a_missing_queue_says_how_to_make_it(sqs, settings):

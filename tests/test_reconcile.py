@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from tickets import queue, reconcile
+from tickets import provisioning, reconcile
 from tickets.models import Gig, Ticket
 from tickets.purchases import Owner, buy
 
@@ -54,7 +54,7 @@ def test_the_report_takes_four_queries_and_its_transaction(tickets, django_asser
 
 def test_repair_publishes_what_hangs_and_nothing_else(tickets):
     assert reconcile.repair(HOUR) == 2
-    assert queue.describe().waiting == 2
+    assert provisioning.describe().waiting == 2
     assert reconcile.report(HOUR).census["unpublished"] == 0
 
 
@@ -75,7 +75,7 @@ def test_the_command_lists_what_hangs_and_fails(tickets):
 def test_the_command_repairs(tickets):
     lines, _ = _command("--older-than", "3600", "--repair")
     assert lines[-1] == "published 2 once more"
-    assert queue.describe().waiting == 2
+    assert provisioning.describe().waiting == 2
 
 
 def test_the_command_is_content_when_nothing_hangs(db, sqs):

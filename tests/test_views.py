@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.delivery import Delivery
 from tickets.models import Gig, Purchase, Ticket
 
@@ -33,7 +33,7 @@ def buy(client, gig, sqs, payload):
 
 
 def _nothing_sold():
-    return (Purchase.objects.count(), Ticket.objects.count(), queue.describe().depth) == (0, 0, 0)
+    return (Purchase.objects.count(), Ticket.objects.count(), provisioning.describe().depth) == (0, 0, 0)
 
 
 # --- Reading --------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_nobody_guesses_a_purchase(client, db):
 def test_the_same_form_twice_is_one_purchase(buy, payload):
     token = payload()["token"]
     assert buy(token=token).url == buy(token=token).url
-    assert (Ticket.objects.count(), queue.describe().depth, Gig.objects.get().sold) == (1, 1, 1)
+    assert (Ticket.objects.count(), provisioning.describe().depth, Gig.objects.get().sold) == (1, 1, 1)
 
 
 def test_a_used_form_with_other_contents_is_refused_and_says_what_to_do(buy, payload):
@@ -167,7 +167,7 @@ def test_a_used_form_with_other_contents_is_refused_and_says_what_to_do(buy, pay
     buy(token=token)
     answer = buy(token=token, email="other@example.com")
     assert (answer.status_code, answer.templates[0].name) == (422, "tickets/token_reused.html")
-    assert (Ticket.objects.count(), queue.describe().depth) == (1, 1)
+    assert (Ticket.objects.count(), provisioning.describe().depth) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from tests.smtp import SmtpServer
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Ticket
 from tickets.purchases import Owner, buy, publish
 from tickets.worker import Heartbeat, Unavailable, Worker
@@ -41,7 +41,7 @@ def test_it_works(sell, sqs, mailoutbox):
     publish(sell("ada", "bob"))
     assert _run() == {"mailed": 2, "parked": 0, "put_off": 0, "published": 0}
     assert sorted(mail.to for mail in mailoutbox) == [["ada <ada@example.com>"], ["bob <bob@example.com>"]]
-    assert (Ticket.objects.mailed().count(), queue.describe().depth) == (2, 0)
+    assert (Ticket.objects.mailed().count(), provisioning.describe().depth) == (2, 0)
 
 
 def test_it_publishes_what_requests_could_not_and_mails_it(sell, sqs, mailoutbox):
@@ -61,7 +61,7 @@ def test_a_message_that_is_not_ours_goes_to_the_dlq_with_its_cause_and_the_good_
     assert _run() == {"mailed": 1, "parked": 1, "put_off": 0, "published": 0}
     assert len(mailoutbox) == 1
     assert _dlq(sqs) == [("{}", "not an object of exactly name, email, gigId, ticketId")]
-    assert queue.describe().depth == 0
+    assert provisioning.describe().depth == 0
 
 
 def test_a_refused_address_is_parked_in_ledger_and_dlq(sell, sqs, smtp):
@@ -79,7 +79,7 @@ def test_a_temporary_refusal_comes_again_later(sell, sqs, smtp):
     smtp.sink.rcpt_answers["ada@example.com"] = "450 later"
     publish(sell("ada"))
     assert _run()["put_off"] >= 1
-    description = queue.describe()
+    description = provisioning.describe()
     assert (description.depth, description.dead_letters.depth) == (1, 0)
 
 
@@ -88,7 +88,7 @@ def test_a_batch_says_what_is_away_and_hands_everything_back(sell, sqs, smtp):
     smtp.stop()
     with pytest.raises(Unavailable, match="MailServerDown: ConnectionRefusedError"):
         _run()
-    description = queue.describe()
+    description = provisioning.describe()
     assert (description.waiting, description.in_flight) == (2, 0)
     assert [message.receive_count for message in queue.receive(wait_seconds=0)] == [1, 1]  # none was spent
 
@@ -131,7 +131,7 @@ def test_an_outage_in_the_middle_holds_the_messages_and_spends_one_receive(sell,
     smtp.back.stop()
     assert probes == [1, 2, 4]
     assert [message.receive_count for message in received] == [1, 1]
-    assert (running.counts["mailed"], queue.describe().dead_letters.depth) == (2, 0)
+    assert (running.counts["mailed"], provisioning.describe().dead_letters.depth) == (2, 0)
 
 
 def test_a_stop_before_the_work_hands_the_messages_back(sell, sqs, mailoutbox, monkeypatch):
@@ -145,7 +145,7 @@ def test_a_stop_before_the_work_hands_the_messages_back(sell, sqs, mailoutbox, m
 
     monkeypatch.setattr(queue, "receive", receive)
     running.run()
-    description = queue.describe()
+    description = provisioning.describe()
     assert (description.waiting, description.in_flight, mailoutbox) == (2, 0, [])
 
 
@@ -185,9 +185,9 @@ def test_a_failed_delete_leaves_a_message_that_is_found_done(sell, sqs, mailoutb
 
         broken.setattr(queue, "receive", receive)
         running.run()
-    assert (queue.describe().waiting, len(mailoutbox)) == (1, 1)
+    assert (provisioning.describe().waiting, len(mailoutbox)) == (1, 1)
     assert _run() == {"mailed": 0, "parked": 0, "put_off": 0, "published": 0}
-    assert (queue.describe().depth, len(mailoutbox)) == (0, 1)
+    assert (provisioning.describe().depth, len(mailoutbox)) == (0, 1)
 
 
 def test_a_ticket_whose_message_is_gone_is_published_again_and_mailed(sell, sqs, mailoutbox):

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import boto3
@@ -21,11 +21,6 @@ from tickets import trace
 log = logging.getLogger(__name__)
 
 BATCH = 10  # entries in one call, at most: SQS quotas
-MAX_RECEIVE_COUNT = 5  # Lambda guide: at least 5, or a throttled function parks good messages
-VISIBILITY_SECONDS = 180  # Lambda guide: six times the function's timeout of 30 s
-RETENTION_SECONDS = 4 * 24 * 3600
-# A standard queue's DLQ keeps the original timestamp, so it must outlast the queue by what an operator needs.
-DLQ_RETENTION_SECONDS = 14 * 24 * 3600
 LONG_POLL_SECONDS = 20  # SQS guide: the longest poll is the cheapest
 CAUSE_LENGTH = 500  # characters of a cause kept on a parked message
 
@@ -47,32 +42,6 @@ class Received:
     handle: str = field(repr=False)
     receive_count: int
     trace: str = ""  # trace id, where the message has a sound one
-
-
-@dataclass(frozen=True)
-class Description:
-    """Hold a queue's state; the three depths are SQS's approximations."""
-
-    url: str
-    arn: str
-    waiting: int
-    in_flight: int
-    delayed: int
-    attributes: dict[str, str]
-    dead_letters: "Description | None" = None
-
-    @property
-    def depth(self) -> int:
-        return self.waiting + self.in_flight + self.delayed
-
-    @property
-    def visibility_seconds(self) -> int:
-        return int(self.attributes["VisibilityTimeout"])
-
-    @property
-    def max_receive_count(self) -> int | None:
-        policy = json.loads(self.attributes.get("RedrivePolicy", "{}"))
-        return int(policy["maxReceiveCount"]) if policy else None
 
 
 @functools.cache
@@ -99,7 +68,7 @@ def _client(**timeouts):
 
 
 @contextmanager
-def _errors(doing: str) -> Iterator[None]:
+def errors(doing: str) -> Iterator[None]:
     """Turn what boto3 raises into one QueueError whose words name the deed and the cause."""
     try:
         yield
@@ -107,7 +76,7 @@ def _errors(doing: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         if code in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
             raise QueueMissing(
-                f"can't {doing}: there is no queue {_name()!r}. Make it with `manage.py queue create`, "
+                f"can't {doing}: there is no queue {name()!r}. Make it with `manage.py queue create`, "
                 "or set SQS_QUEUE_URL to the one you have."
             ) from error
         raise QueueError(f"can't {doing}: SQS answered {code}: {error.response['Error'].get('Message', '')}") from error
@@ -115,7 +84,7 @@ def _errors(doing: str) -> Iterator[None]:
         raise QueueError(f"can't {doing}: {error}") from error
 
 
-def _name() -> str:
+def name() -> str:
     return settings.SQS_QUEUE_URL.rsplit("/", 1)[-1] or settings.SQS_QUEUE_NAME
 
 
@@ -139,7 +108,7 @@ def dead_letter_url() -> str:
     client = consumer()
     attributes = client.get_queue_attributes(QueueUrl=url(), AttributeNames=["RedrivePolicy"]).get("Attributes", {})
     if "RedrivePolicy" not in attributes:
-        raise QueueError(f"queue {_name()!r} has no dead-letter queue. `manage.py queue create` gives it one.")
+        raise QueueError(f"queue {name()!r} has no dead-letter queue. `manage.py queue create` gives it one.")
     arn = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
     return client.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
 
@@ -161,7 +130,7 @@ def send(bodies: Sequence[dict], traces: Sequence[str] = ()) -> list[str | Queue
     """
     results: list[str | QueueError] = []
     for batch in _batches(zip(bodies, traces or [""] * len(bodies), strict=True)):
-        with _errors("publish"):
+        with errors("publish"):
             answer = producer().send_message_batch(
                 QueueUrl=url(),
                 Entries=[
@@ -185,7 +154,7 @@ def send(bodies: Sequence[dict], traces: Sequence[str] = ()) -> list[str | Queue
 
 def ping() -> None:
     """Ask SQS for the queue, with the web's own client and permissions, or raise QueueError (12 s later at worst)."""
-    with _errors("reach the queue"):
+    with errors("reach the queue"):
         producer().get_queue_attributes(QueueUrl=url(), AttributeNames=["QueueArn"])
 
 
@@ -198,7 +167,7 @@ def _attributes(**texts: str) -> dict:
 
 def receive(wait_seconds: int, limit: int = BATCH) -> list[Received]:
     """Wait up to `wait_seconds` for messages and return up to ten; each is hidden for the visibility timeout."""
-    with _errors("receive"):
+    with errors("receive"):
         answer = consumer().receive_message(
             QueueUrl=url(),
             MaxNumberOfMessages=limit,
@@ -221,7 +190,7 @@ def receive(wait_seconds: int, limit: int = BATCH) -> list[Received]:
 def delete(messages: Iterable[Received]) -> None:
     """Delete messages whose work is done; one that stays comes again and is found done, so that is only logged."""
     for batch in _batches(messages):
-        with _errors("delete"):
+        with errors("delete"):
             answer = consumer().delete_message_batch(
                 QueueUrl=url(), Entries=[{"Id": str(i), "ReceiptHandle": m.handle} for i, m in enumerate(batch)]
             )
@@ -231,7 +200,7 @@ def delete(messages: Iterable[Received]) -> None:
 def hide(seconds: dict[Received, int]) -> None:
     """Hide each message from every worker for so many seconds from now: 0 hands it back, at most 43,200."""
     for batch in _batches(seconds.items()):
-        with _errors("change the visibility of messages"):
+        with errors("change the visibility of messages"):
             answer = consumer().change_message_visibility_batch(
                 QueueUrl=url(),
                 Entries=[
@@ -244,7 +213,7 @@ def hide(seconds: dict[Received, int]) -> None:
 
 def park(message: Received, cause: str) -> None:
     """Move a message to the DLQ with its cause. A crash in between leaves it in both, never in none."""
-    with _errors("park a message"):
+    with errors("park a message"):
         consumer().send_message(
             QueueUrl=dead_letter_url(),
             MessageBody=message.body,
@@ -256,88 +225,3 @@ def park(message: Received, cause: str) -> None:
 def _log_failures(deed: str, batch: list[Received], answer: dict) -> None:
     for entry in answer.get("Failed", []):
         log.warning("SQS did not %s message %s: %s", deed, batch[int(entry["Id"])].id, entry["Code"])
-
-
-# --- The operator's side --------------------------------------------------------------------------
-
-
-def describe() -> Description:
-    """Read the state of the queue and of its DLQ."""
-    with _errors("describe the queue"):
-        description = _describe(url())
-        arn = json.loads(description.attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
-        if not arn:
-            return description
-        return replace(description, dead_letters=_describe(dead_letter_url()))
-
-
-def _describe(queue_url: str) -> Description:
-    attributes = consumer().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
-    return Description(
-        url=queue_url,
-        arn=attributes["QueueArn"],
-        waiting=int(attributes["ApproximateNumberOfMessages"]),
-        in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
-        delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
-        attributes=attributes,
-    )
-
-
-def create() -> tuple[str, list[str]]:
-    """Make the queue and its DLQ, or mend them; return the queue's URL and a line for each thing done."""
-    done: list[str] = []
-    with _errors("create the queue"):
-        dlq_url = _ensure(f"{_name()}-dlq", dlq_attributes(), done)
-        dlq_arn = _arn(dlq_url)
-        queue_url = _ensure(_name(), queue_attributes(dlq_arn), done)
-        # Only now is the queue's ARN known, which alone may use this DLQ.
-        allow = {"redrivePermission": "byQueue", "sourceQueueArns": [_arn(queue_url)]}
-        _ensure(f"{_name()}-dlq", {"RedriveAllowPolicy": json.dumps(allow)}, done)
-    forget()
-    return queue_url, done
-
-
-def queue_attributes(dlq_arn: str) -> dict[str, str]:
-    """Give the queue's knobs; template.yml sets the same."""
-    return {
-        "VisibilityTimeout": str(VISIBILITY_SECONDS),
-        "MessageRetentionPeriod": str(RETENTION_SECONDS),
-        "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_SECONDS),
-        "SqsManagedSseEnabled": "true",
-        "RedrivePolicy": json.dumps({"deadLetterTargetArn": dlq_arn, "maxReceiveCount": MAX_RECEIVE_COUNT}),
-    }
-
-
-def dlq_attributes() -> dict[str, str]:
-    return {"MessageRetentionPeriod": str(DLQ_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"}
-
-
-def _arn(queue_url: str) -> str:
-    answer = consumer().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
-    return answer["Attributes"]["QueueArn"]
-
-
-def _ensure(name: str, wanted: dict[str, str], done: list[str]) -> str:
-    client = consumer()
-    try:
-        queue_url = client.get_queue_url(QueueName=name)["QueueUrl"]
-    except client.exceptions.QueueDoesNotExist:
-        done.append(f"created {name}")
-        return client.create_queue(QueueName=name, Attributes=wanted)["QueueUrl"]
-    found = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
-    drifted = {key: value for key, value in wanted.items() if not _same(found.get(key), value)}
-    if drifted:
-        client.set_queue_attributes(QueueUrl=queue_url, Attributes=drifted)
-        done += [f"{name}: {key} was {found.get(key, 'not set')}, is {value}" for key, value in drifted.items()]
-    return queue_url
-
-
-def _same(found: str | None, wanted: str) -> bool:
-    if found is None:
-        return False
-    # Policies come back with their keys in another order, and a count as a number or as a string.
-    return found == wanted or (wanted.startswith("{") and _plain(found) == _plain(wanted))
-
-
-def _plain(policy: str) -> dict:
-    return {key: value if isinstance(value, list) else str(value) for key, value in json.loads(policy).items()}

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections, connection, reset_queries
 
-from tickets import metrics, purchases, queue
+from tickets import metrics, provisioning, purchases, queue
 from tickets.delivery import Delivery, Outcome
 from tickets.models import Ticket
 from tickets.outages import DatabaseDown
@@ -87,7 +87,7 @@ class Worker:
             return
         self._visibility = description.visibility_seconds
         self._delivery = Delivery(
-            timedelta(seconds=self._visibility), description.max_receive_count or queue.MAX_RECEIVE_COUNT
+            timedelta(seconds=self._visibility), description.max_receive_count or provisioning.MAX_RECEIVE_COUNT
         )
         try:
             # Before the first receive: each one counts against a message, and a restart must not spend them.
@@ -176,7 +176,7 @@ class Worker:
         self._lost_at = time.monotonic() + LOST_SECONDS / 2
         try:
             lost = Ticket.objects.lost(timedelta(seconds=LOST_SECONDS)).order_by("published_at")[:1000]
-            if not lost or queue.describe().depth > 0:
+            if not lost or provisioning.describe().depth > 0:
                 return 0
             log.warning("the queue is empty and %d tickets are not mailed: published again", len(lost))
             return purchases.publish_again(lost)
@@ -200,10 +200,10 @@ class Worker:
         self._back()
         return True
 
-    def _insist_on_queue(self, batch: bool) -> queue.Description | None:
+    def _insist_on_queue(self, batch: bool) -> provisioning.Description | None:
         while self._stop_at is None:
             try:
-                return queue.describe()
+                return provisioning.describe()
             except QueueError as error:
                 self._is_away(error, batch)
         return None

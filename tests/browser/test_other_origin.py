@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Purchase, Ticket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,7 +107,7 @@ def test_twice_with_the_same_key_is_one_ticket(elsewhere):
     elsewhere.locator("p").evaluate("element => element.textContent = ''")
     elsewhere.locator("#as-json").click()
     expect(elsewhere.locator("p")).to_have_text(said)
-    assert (Ticket.objects.count(), queue.describe().depth) == (1, 1)
+    assert (Ticket.objects.count(), provisioning.describe().depth) == (1, 1)
 
 
 def test_an_origin_that_is_not_allowed_neither_lists_nor_buys(browser, front_end, settings, gig, sqs):
@@ -126,4 +126,4 @@ def test_an_origin_that_is_not_allowed_neither_lists_nor_buys(browser, front_end
     )
     context.close()
     assert statuses == ["Failed to fetch", "Failed to fetch"]
-    assert (Purchase.objects.count(), queue.describe().depth) == (0, 0)
+    assert (Purchase.objects.count(), provisioning.describe().depth) == (0, 0)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import expect
 
-from tickets import queue
+from tickets import provisioning
 from tickets.models import Gig, Purchase, Ticket
 from tickets.worker import Worker
 
@@ -41,7 +41,7 @@ def test_a_ticket_is_bought_and_the_page_turns_to_mailed_by_itself(shop, mailout
     shop.get_by_role("button", name="Buy this ticket").click()
     shop.wait_for_url(re.compile("/purchases/"))
     expect(shop.get_by_role("heading", name="Your ticket is on its way")).to_be_visible()
-    assert queue.describe().waiting == 1
+    assert provisioning.describe().waiting == 1
     Worker().run(batch=True)
     expect(shop.get_by_role("heading", name="Your ticket is mailed")).to_be_visible()
     assert [mail.to for mail in mailoutbox] == [["Zoë 🎸 Ötzi <zoe@example.com>"]]

@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.shop import Process, Shop, eventually
 from tests.servers import free_port
 from tests.smtp import SmtpServer
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.purchases import Owner, buy, publish
 
 SOURCES = ("manage.py", "timelessmusic", "tickets", "templates", "data", "tests")
@@ -90,7 +90,7 @@ def test_queue(sqs_server, settings, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{sqs_server}")
     settings.SQS_QUEUE_NAME = f"faults-{uuid.uuid4().hex[:8]}"
     queue.forget()
-    queue.create()
+    provisioning.create()
     set_visibility(VISIBILITY_SECONDS)
     yield settings.SQS_QUEUE_NAME
     queue.forget()

@@ -9,7 +9,7 @@ import pytest
 from django.db.models.functions import Now
 
 from tests.faults.shop import Buyer, eventually
-from tickets import queue
+from tickets import provisioning
 from tickets.models import Ticket
 
 GIG = "nirvana-cork-1991"
@@ -34,7 +34,7 @@ def test_postgresql_crashes_and_comes_back(shop_on_postgres, postgres, port):
     assert eventually(lambda: (again := during.submit()).status_code == 302 and again)
     eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (2,), 90)
     assert shop.smtp.sink.recipients == ["before@example.com", "during@example.com"]
-    assert (queue.describe().dead_letters.depth, worker.stop()) == (0, 0)
+    assert (provisioning.describe().dead_letters.depth, worker.stop()) == (0, 0)
     assert shop.manage("queue", "reconcile").returncode == 0
 
 
@@ -55,7 +55,7 @@ def test_postgresql_crashes_between_mail_and_mark(shop_on_postgres, postgres, po
     worker.says("a mail waits for its mark")
     postgres.start()
     eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
-    eventually(lambda: queue.describe().depth == 0)
+    eventually(lambda: provisioning.describe().depth == 0)
     assert (shop.smtp.sink.recipients, worker.stop()) == (["ada@example.com"], 0)
 
 

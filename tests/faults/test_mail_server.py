@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.conftest import set_visibility
 from tests.faults.shop import eventually
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Ticket
 
 LETTERS = "abcdefghij"
@@ -20,7 +20,7 @@ def test_refused_connections(shop, sell):
     shop.smtp.start()
     eventually(lambda: Ticket.objects.mailed().count() == 10)
     assert shop.smtp.sink.recipients == EMAILS
-    assert (queue.describe().dead_letters.depth, worker.stop()) == (0, 0)
+    assert (provisioning.describe().dead_letters.depth, worker.stop()) == (0, 0)
 
 
 def test_421_is_the_servers_trouble_and_spends_no_retry(shop, sell):
@@ -31,14 +31,14 @@ def test_421_is_the_servers_trouble_and_spends_no_retry(shop, sell):
     del shop.smtp.sink.rcpt_answers["*"]
     eventually(lambda: Ticket.objects.mailed().count() == 10)
     assert shop.smtp.sink.recipients == EMAILS
-    assert (queue.describe().dead_letters.depth, worker.stop()) == (0, 0)
+    assert (provisioning.describe().dead_letters.depth, worker.stop()) == (0, 0)
 
 
 def test_550_parks_that_one_ticket_with_its_cause(shop, sell):
     shop.smtp.sink.rcpt_answers["c@example.com"] = "550 c@example.com is unknown here"
     sell(*LETTERS)
     shop.worker()
-    eventually(lambda: queue.describe().depth == 0 and queue.describe().dead_letters.waiting == 1)
+    eventually(lambda: provisioning.describe().depth == 0 and provisioning.describe().dead_letters.waiting == 1)
     [parked] = Ticket.objects.parked()
     assert (parked.name, parked.parked_cause) == ("c", "the mail was refused: 550 c…@example.com is unknown here")
     assert shop.smtp.sink.recipients == [email for email in EMAILS if email != "c@example.com"]
@@ -52,7 +52,7 @@ def test_450_puts_that_one_ticket_off_and_the_others_are_mailed(shop, sell):
     eventually(lambda: Ticket.objects.mailed().count() == 9)
     del shop.smtp.sink.rcpt_answers["c@example.com"]
     eventually(lambda: Ticket.objects.mailed().count() == 10)
-    assert (shop.smtp.sink.recipients, queue.describe().dead_letters.depth) == (EMAILS, 0)
+    assert (shop.smtp.sink.recipients, provisioning.describe().dead_letters.depth) == (EMAILS, 0)
 
 
 @pytest.mark.parametrize("taken", [True, False], ids=["which it had taken", "which it had not"])
@@ -93,7 +93,7 @@ def test_an_outage_of_an_hour_in_fast_motion(shop, sell):
     shop.smtp.sink.rcpt_answers.clear()
     shop.smtp.start()
     eventually(lambda: Ticket.objects.mailed().count() == 20, seconds=90)
-    eventually(lambda: queue.describe().depth == 0)
+    eventually(lambda: provisioning.describe().depth == 0)
     assert shop.smtp.sink.recipients == sorted(f"{name}@example.com" for name in held + more)
-    assert queue.describe().dead_letters.depth == 0
+    assert provisioning.describe().dead_letters.depth == 0
     assert worker.stop() == 0

@@ -4,12 +4,12 @@ from threading import Event
 
 from tests.faults import proxy
 from tests.faults.shop import eventually
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Ticket
 
 
 def _all_done(number) -> bool:
-    return Ticket.objects.mailed().count() == number and queue.describe().depth == 0
+    return Ticket.objects.mailed().count() == number and provisioning.describe().depth == 0
 
 
 def _only(deed, rule):
@@ -115,7 +115,7 @@ def test_a_parked_message_is_redriven_once_its_cause_is_mended(shop, sell):
     sell("ada")
     shop.worker()
     # It is sent to the DLQ first and deleted then: for a moment it is in both.
-    eventually(lambda: (now := queue.describe()).depth == 0 and now.dead_letters.waiting == 1)
+    eventually(lambda: (now := provisioning.describe()).depth == 0 and now.dead_letters.waiting == 1)
     assert (Ticket.objects.parked().count(), shop.smtp.sink.mails) == (1, [])
 
     del shop.smtp.sink.rcpt_answers["ada@example.com"]
@@ -133,5 +133,5 @@ def test_bad_messages_among_good_ones_hurt_only_themselves(shop, sell):
         queue.consumer().send_message(QueueUrl=queue.url(), MessageBody=body)
     sell(*"abc")
     shop.worker()
-    eventually(lambda: _all_done(3) and queue.describe().dead_letters.waiting == len(bad))
+    eventually(lambda: _all_done(3) and provisioning.describe().dead_letters.waiting == len(bad))
     assert shop.smtp.sink.recipients == ["a@example.com", "b@example.com", "c@example.com"]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults import proxy
 from tests.faults.shop import Buyer, eventually
-from tickets import queue
+from tickets import provisioning, queue
 from tickets.models import Ticket
 
 # What a buyer may wait at the worst: two attempts of 1 s to connect and 2 s to read, a pause, the page, a busy machine.
@@ -41,7 +41,7 @@ FAULTS = {
 def test_a_sale_stands_and_its_mail_comes_when_sqs_is_back(shop, port, gig, fault):
     shop.web(port)
     assert Buyer(port, gig.slug, "before").buy() == 302
-    assert queue.describe().waiting == 1
+    assert provisioning.describe().waiting == 1
 
     FAULTS[fault](shop.sqs)
     for name in ("a", "b", "c"):  # The third failure opens the breaker.
@@ -77,11 +77,11 @@ def test_the_answer_is_lost_after_sqs_accepted_so_two_messages_make_one_mail(sho
     shop.web(port)
     assert Buyer(port, gig.slug, "ada").buy() == 302
     # boto3 tried twice, and SQS took both; the shop knows of neither.
-    assert (queue.describe().waiting, Ticket.objects.unpublished().count()) == (2, 1)
+    assert (provisioning.describe().waiting, Ticket.objects.unpublished().count()) == (2, 1)
     shop.sqs.rule = None
     shop.worker()
     shop.sqs.wait_for("DeleteMessageBatch")
-    eventually(lambda: Ticket.objects.mailed().count() == 1 and queue.describe().depth == 0)
+    eventually(lambda: Ticket.objects.mailed().count() == 1 and provisioning.describe().depth == 0)
     assert shop.smtp.sink.recipients == ["ada@example.com"]
 
 
@@ -102,7 +102,7 @@ def test_one_of_ten_entries_fails(shop, sell):
     assert shop.manage("queue", "publish").stdout == "published 10\n"
     # Only the one that failed is still to publish.
     assert list(Ticket.objects.unpublished().values_list("name", flat=True)) == ["d"]
-    assert (len(failed), queue.describe().waiting) == (1, 9)
+    assert (len(failed), provisioning.describe().waiting) == (1, 9)
     Ticket.objects.unpublished().update(publish_due_at="2020-01-01T00:00Z")
     shop.worker()
     eventually(lambda: _mailed_all(shop, 10))

@@ -9,7 +9,7 @@ from django.db import connection
 from tests.faults import proxy
 from tests.faults.shop import Buyer, eventually
 from tests.servers import free_port
-from tickets import queue
+from tickets import provisioning
 from tickets.models import Gig, Purchase, Ticket
 
 BUYERS, SEATS = 200, 20
@@ -28,7 +28,7 @@ def test_sigkill_between_commit_and_publish(shop, port, gig):
     with pytest.raises(OSError, match="Connection aborted"):
         buyer.submit()
     # Nobody has told the buyer, but the sale is there, and nothing is in the queue.
-    assert (Gig.objects.get().sold, Ticket.objects.unpublished().count(), queue.describe().depth) == (1, 1, 0)
+    assert (Gig.objects.get().sold, Ticket.objects.unpublished().count(), provisioning.describe().depth) == (1, 1, 0)
 
     shop.sqs.rule = None
     shop.web(port)
@@ -85,7 +85,7 @@ def test_200_buyers_for_the_last_20_seats(shop, make_gig):
     answers = _rush(shop, gig)
     assert (answers.count(302), answers.count(409)) == (SEATS, BUYERS - SEATS)
     assert (Gig.objects.get().sold, Purchase.objects.count(), Ticket.objects.count()) == (SEATS, SEATS, SEATS)
-    assert queue.describe().waiting == SEATS
+    assert provisioning.describe().waiting == SEATS
     shop.worker()
     eventually(lambda: Ticket.objects.mailed().count() == SEATS)
     assert shop.smtp.sink.recipients == sorted(Ticket.objects.values_list("email", flat=True))

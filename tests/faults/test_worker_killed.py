@@ -4,14 +4,14 @@ from threading import Event
 
 from tests.faults import proxy
 from tests.faults.shop import eventually
-from tickets import queue
+from tickets import provisioning
 from tickets.models import Ticket
 
 LETTERS = "abcdefghij"
 
 
 def _all_done(number) -> bool:
-    return Ticket.objects.mailed().count() == number and queue.describe().depth == 0
+    return Ticket.objects.mailed().count() == number and provisioning.describe().depth == 0
 
 
 def _kill_once(worker):
@@ -62,7 +62,7 @@ def test_between_mark_and_delete(shop, sell):
 
     shop.sqs.rule = kill_at_delete
     assert killed.wait(30)
-    assert (Ticket.objects.mailed().count(), queue.describe().depth) == (1, 1)
+    assert (Ticket.objects.mailed().count(), provisioning.describe().depth) == (1, 1)
     shop.worker()
     eventually(lambda: _all_done(1))
     assert shop.smtp.sink.recipients == ["ada@example.com"]

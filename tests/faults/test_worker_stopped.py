@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import proxy
 from tests.faults.shop import eventually
-from tickets import queue
+from tickets import provisioning
 from tickets.models import Ticket
 
 
@@ -32,7 +32,7 @@ def test_idle_in_a_long_poll(shop, sell):
     assert "mailed 0, parked 0, put off 0, published 0" in worker.said
     # The poll was not cut short: a message that comes now is handed to nobody who is gone.
     sell("ada")
-    assert (queue.describe().waiting, queue.describe().in_flight) == (1, 0)
+    assert (provisioning.describe().waiting, provisioning.describe().in_flight) == (1, 0)
 
 
 def test_in_the_middle_of_a_mail(shop, sell, hold):
@@ -44,7 +44,7 @@ def test_in_the_middle_of_a_mail(shop, sell, hold):
     go_on.set()
     assert worker.wait() == 0
     assert "mailed 1, parked 0, put off 0, published 0" in worker.said
-    assert (shop.smtp.sink.recipients, queue.describe().depth) == (["ada@example.com"], 0)
+    assert (shop.smtp.sink.recipients, provisioning.describe().depth) == (["ada@example.com"], 0)
 
 
 def test_in_the_middle_of_a_batch_the_rest_is_handed_back_at_once(shop, sell, hold):
@@ -65,7 +65,7 @@ def test_in_the_middle_of_a_batch_the_rest_is_handed_back_at_once(shop, sell, ho
     assert worker.wait() == 0
     assert "mailed 4, parked 0, put off 0, published 0" in worker.said
     assert "handed back 6 messages" in worker.said
-    left = queue.describe()
+    left = provisioning.describe()
     assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (6, 0, 4)
     assert [number for number in handed_back if number] == [6]  # In one call; the others are heartbeats.
     shop.worker()
@@ -80,7 +80,7 @@ def test_a_mail_that_hangs_does_not_hold_up_the_end(shop, sell, hold):
     eventually(lambda: held)
     # It doesn't wait for the mail server's time-out: a container is killed after 10 s. The mail is left behind.
     assert worker.stop() == 1
-    assert (queue.describe().waiting, queue.describe().in_flight) == (1, 0)
+    assert (provisioning.describe().waiting, provisioning.describe().in_flight) == (1, 0)
     go_on.set()
     shop.smtp.sink.before_mail = None
     shop.worker()
@@ -99,5 +99,5 @@ def test_a_second_sigterm_ends_at_once_and_harmlessly(shop, sell, hold):
     assert worker.wait() == 128 + signal.SIGTERM
     go_on.set()
     shop.worker()
-    eventually(lambda: Ticket.objects.mailed().count() == 2 and queue.describe().depth == 0)
+    eventually(lambda: Ticket.objects.mailed().count() == 2 and provisioning.describe().depth == 0)
     assert set(shop.smtp.sink.recipients) == {"a@example.com", "b@example.com"}

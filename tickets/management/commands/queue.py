@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django_typer.management import TyperCommand, command
 from typer import Option
 
-from tickets import metrics, purchases, queue, reconcile
+from tickets import metrics, provisioning, purchases, queue, reconcile
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
@@ -34,7 +34,7 @@ class Command(TyperCommand, pretty_exceptions_enable=False):  # Its own would ge
         end = time.monotonic() + wait
         while True:
             try:
-                url, done = queue.create()
+                url, done = provisioning.create()
                 break
             except queue.QueueError as error:
                 if time.monotonic() >= end:
@@ -54,7 +54,7 @@ class Command(TyperCommand, pretty_exceptions_enable=False):  # Its own would ge
         Example: manage.py queue inspect --json | jq .waiting
         """
         try:
-            description = queue.describe()
+            description = provisioning.describe()
         except queue.QueueError as error:
             raise CommandError(str(error)) from error
         if as_json:
@@ -148,7 +148,7 @@ def _counts(worker: Worker) -> str:
     )
 
 
-def _rows(description: queue.Description):
+def _rows(description: provisioning.Description):
     yield "URL", description.url
     yield "ARN", description.arn
     yield "waiting", str(description.waiting)
@@ -161,7 +161,7 @@ def _rows(description: queue.Description):
             yield name, value
 
 
-def _plain(description: queue.Description | None) -> dict | None:
+def _plain(description: provisioning.Description | None) -> dict | None:
     if description is None:
         return None
     return {**vars(description), "dead_letters": _plain(description.dead_letters)}
