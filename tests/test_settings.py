@@ -8,7 +8,11 @@ import pytest
 from django.conf import settings
 from django.core.management.utils import get_random_secret_key
 
-SOUND = {"SECRET_KEY": get_random_secret_key(), "DATABASE_URL": "sqlite:///:memory:", "ALLOWED_HOSTS": "shop.example"}
+SOUND = {
+    "SECRET_KEY": f"${get_random_secret_key()}",  # A $ is part of it, not the mark of another variable's name.
+    "DATABASE_URL": "sqlite:///:memory:",
+    "ALLOWED_HOSTS": "shop.example",
+}
 DATABASE_LIKE = "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file"
 EMAIL_LIKE = "EMAIL_URL must be like smtp+tls://user:password@host:587"
 CACHE_LIKE = "CACHE_URL must be an address like rediss://:password@host:6379/0"

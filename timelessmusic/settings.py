@@ -32,6 +32,11 @@ if "AWS_REGION" in env:  # What Lambda, ECS and the other SDKs say; boto3 reads 
     env.ENVIRON.setdefault("AWS_DEFAULT_REGION", env("AWS_REGION"))
 
 
+def secret(name: str, default=env.NOTSET) -> str:
+    """Read a text as it is: env() takes one that begins with $ for another variable's name, and quotes it if not."""
+    return env.ENVIRON[name] if name in env else env(name, default=default)
+
+
 def flag(name: str, default: bool) -> bool:
     """Read yes or no; env.bool takes every word it doesn't know for a no, a mistyped one for DEBUG among them."""
     value = env.str(name, default=str(default)).strip().lower()
@@ -64,7 +69,7 @@ def origins(name: str) -> list[str]:
 
 
 DEBUG = flag("DEBUG", default=False)
-SECRET_KEY = env("SECRET_KEY")
+SECRET_KEY = secret("SECRET_KEY")
 if len(SECRET_KEY) < 50 and not DEBUG:
     raise ImproperlyConfigured("SECRET_KEY must have 50 characters or more: make one with `openssl rand -base64 48`")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
@@ -272,7 +277,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "tickets.payment.CardFilter"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a purchase form has less than 2 KB
 
 # --- Metrics --------------------------------------------------------------------------------------
-METRICS_TOKEN = env("METRICS_TOKEN", default="")
+METRICS_TOKEN = secret("METRICS_TOKEN", default="")
 if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
     raise ImproperlyConfigured("METRICS_TOKEN must have 16 characters or more: make one with `openssl rand -base64 24`")
 
