@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.signals import got_request_exception
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 from django.views.debug import get_exception_reporter_class
@@ -739,3 +739,14 @@ def test_who_buys_too_often_is_asked_to_wait(client, gig, sqs, settings):
         QueueUrl=queue.url(), AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]["ApproximateNumberOfMessages"]
     assert (Ticket.objects.count(), waiting) == (2, "2")
+
+
+@pytest.mark.parametrize("path", ["/api/gigs", "/api/gigs/nirvana-cork-1991"])
+def test_while_the_database_is_away_the_answer_is_json(client, gig, path):
+    def fail(*_):
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(fail):
+        answer = client.get(path)
+    assert (answer.status_code, answer["Content-Type"], answer["Retry-After"]) == (503, "application/json", "10")
+    assert list(answer.json()) == ["error"]
