@@ -177,6 +177,10 @@ class TicketQuerySet(models.QuerySet):
     def on_the_way(self):
         return self.filter(ON_THE_WAY)
 
+    def overdue(self, age: timedelta):
+        """Keep those that a relay should have published `age` ago."""
+        return self.unpublished().filter(publish_due_at__lte=Now() - age)
+
     def lost(self, age: timedelta):
         """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
         return self.on_the_way().filter(FREE, published_at__lte=Now() - age)

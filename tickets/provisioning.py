@@ -68,8 +68,7 @@ def create() -> tuple[str, list[str]]:
         dlq_arn = _arn(dlq_url)
         queue_url = _ensure(queue.name(), queue_attributes(dlq_arn), done)
         # Only now is the queue's ARN known, which alone may use this DLQ.
-        allow = {"redrivePermission": "byQueue", "sourceQueueArns": [_arn(queue_url)]}
-        _ensure(f"{queue.name()}-dlq", {"RedriveAllowPolicy": json.dumps(allow)}, done)
+        _ensure(f"{queue.name()}-dlq", redrive_allowed_from(_arn(queue_url)), done)
     queue.forget()
     return queue_url, done
 
@@ -89,6 +88,16 @@ def dlq_attributes() -> dict[str, str]:
     return {"MessageRetentionPeriod": str(DLQ_RETENTION_SECONDS), "SqsManagedSseEnabled": "true"}
 
 
+def redrive_allowed_from(queue_arn: str) -> dict[str, str]:
+    policy = {"redrivePermission": "byQueue", "sourceQueueArns": [queue_arn]}
+    return {"RedriveAllowPolicy": json.dumps(policy)}
+
+
+def drift(found: dict[str, str], wanted: dict[str, str]) -> dict[str, str]:
+    """Give those of the `wanted` attributes that a queue has otherwise, or not at all."""
+    return {key: value for key, value in wanted.items() if not _same(found.get(key), value)}
+
+
 def _arn(queue_url: str) -> str:
     answer = queue.consumer().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
     return answer["Attributes"]["QueueArn"]
@@ -102,8 +111,7 @@ def _ensure(name: str, wanted: dict[str, str], done: list[str]) -> str:
         done.append(f"created {name}")
         return client.create_queue(QueueName=name, Attributes=wanted)["QueueUrl"]
     found = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
-    drifted = {key: value for key, value in wanted.items() if not _same(found.get(key), value)}
-    if drifted:
+    if drifted := drift(found, wanted):
         client.set_queue_attributes(QueueUrl=queue_url, Attributes=drifted)
         done += [f"{name}: {key} was {found.get(key, 'not set')}, is {value}" for key, value in drifted.items()]
     return queue_url

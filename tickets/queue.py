@@ -29,7 +29,15 @@ class QueueError(Exception):
     """Say why the queue did not do what was asked, in a sentence for the operator."""
 
 
-class QueueMissing(QueueError):
+class QueueRefused(QueueError):
+    """Say what SQS answered instead; `code` is its own name for that."""
+
+    def __init__(self, words: str, code: str):
+        super().__init__(words)
+        self.code = code
+
+
+class QueueMissing(QueueRefused):
     pass
 
 
@@ -77,9 +85,11 @@ def errors(doing: str) -> Iterator[None]:
         if code in {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}:
             raise QueueMissing(
                 f"can't {doing}: there is no queue {name()!r}. Make it with `manage.py queue create`, "
-                "or set SQS_QUEUE_URL to the one you have."
+                "or set SQS_QUEUE_URL to the one you have.",
+                code,
             ) from error
-        raise QueueError(f"can't {doing}: SQS answered {code}: {error.response['Error'].get('Message', '')}") from error
+        words = error.response["Error"].get("Message", "")
+        raise QueueRefused(f"can't {doing}: SQS answered {code}: {words}", code) from error
     except BotoCoreError as error:  # No endpoint, no answer, no credentials, no region.
         raise QueueError(f"can't {doing}: {error}") from error
 

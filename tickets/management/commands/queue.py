@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django_typer.management import TyperCommand, command
 from typer import Option
 
-from tickets import metrics, provisioning, purchases, queue, reconcile
+from tickets import doctor, metrics, provisioning, purchases, queue, reconcile
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
@@ -64,6 +64,26 @@ class Command(TyperCommand, pretty_exceptions_enable=False):  # Its own would ge
             width = max(len(name) for name, _ in rows)
             for name, value in rows:
                 self.stdout.write(f"{name:<{width}}  {value}")
+
+    @command()
+    def doctor(
+        self,
+        role: Annotated[doctor.Role, Option(help="Whose permissions to try.")] = doctor.Role.ALL,
+        as_json: Annotated[bool, Option("--json", help="Print a JSON object in each line, for machines.")] = False,
+    ):
+        """Examine queue, permissions, database, outbox and mail server, and say what to do; exit with 1 if anything is.
+
+        Example: manage.py queue doctor --role worker
+        """
+        bad = 0
+        for finding in doctor.examine(role):
+            bad += finding.verdict == doctor.Verdict.BAD
+            line = (
+                json.dumps(finding._asdict()) if as_json else f"{finding.verdict:<4}{finding.subject}: {finding.words}"
+            )
+            self.stdout.write(line)
+        if bad:
+            raise CommandError(f"to do: {bad}")
 
     @command()
     def publish(self):
