@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from fakeredis import TcpFakeServer
 from limits import parse_many
 
-from tickets import limits, queue
+from tickets import limits, provisioning
 from tickets.models import Gig, Purchase, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_who_buys_too_often_is_told_when_to_come_back_and_nothing_is_sold(buy, t
     answer = buy(token=token, card_cvc="987")
     assert (answer.status_code, 0 < int(answer["Retry-After"]) <= 60) == (429, True)
     assert (Purchase.objects.count(), Ticket.objects.count(), Gig.objects.get().sold) == (2, 2, 2)
-    assert queue.describe().depth == 2
+    assert provisioning.describe().depth == 2
     page = answer.content.decode()
     assert f"Please wait {answer['Retry-After']} second" in page
     assert all(kept in page for kept in ('value="Ada Lovelace"', 'value="ada@example.com"', f'value="{token}"'))

@@ -19,6 +19,8 @@ import psutil
 import pytest
 from django.conf import settings
 
+from tests.faults.shop import eventually
+
 LINES = 5  # of the welcome
 SECONDS = 20  # the longest anything here may take on a busy machine
 
@@ -77,8 +79,16 @@ def end(shop, processes):
 
 
 def find(processes, *words):
-    """Find the outermost process that runs `words`, bin/part aside."""
-    return next(p for p in processes if all(word in p.cmdline() for word in words) and "bin/part" not in p.cmdline())
+    """Find the outermost process that runs `words`, bin/part aside, once it does: the worker's shell becomes it."""
+
+    def runs(process):
+        try:
+            command = process.cmdline()
+        except psutil.NoSuchProcess:  # The one that made the queue ends by itself.
+            return False
+        return "bin/part" not in command and all(word in command for word in words)
+
+    return eventually(lambda: next(filter(runs, processes), None))
 
 
 def dead_letter_queue(ports):
@@ -130,7 +140,9 @@ def test_the_queue_keeps_its_messages_across_a_stop_and_on_another_port(serve, p
     assert end(shop, processes) == (128 + signal.SIGTERM, [])
 
 
-@pytest.mark.parametrize("words", [("ministack.app:app",), ("granian",), ("manage.py",)], ids=lambda words: words[-1])
+@pytest.mark.parametrize(
+    "words", [("ministack.app:app",), ("granian",), ("manage.py", "work")], ids=lambda words: words[-1]
+)
 def test_the_crash_of_one_part_ends_all(serve, words):
     shop, _, processes = serve()
     find(processes, *words).kill()
