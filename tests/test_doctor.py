@@ -114,6 +114,7 @@ def test_a_parked_message(shop):
     ("operation", "action", "role", "other"),
     [
         ("SendMessageBatch", "sqs:SendMessage", "web", None),
+        ("SendMessageBatch", "sqs:SendMessage", "worker", None),
         ("ReceiveMessage", "sqs:ReceiveMessage", "worker", "web"),
         ("DeleteMessageBatch", "sqs:DeleteMessage", "worker", "web"),
         ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility", "worker", "web"),

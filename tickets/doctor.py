@@ -44,7 +44,7 @@ class Role(StrEnum):
 @dataclass(frozen=True)
 class Permission:
     action: str
-    role: Role
+    roles: tuple[Role, ...]
     try_out: Callable[[str], object]
     on_dlq: bool = False
 
@@ -68,11 +68,11 @@ def _hide(url: str):
 
 # Each is a call that SQS must refuse, for its content, if it may be made at all: no message is sent, received or lost.
 PERMISSIONS = (
-    Permission("sqs:SendMessage", Role.WEB, _send),
-    Permission("sqs:ReceiveMessage", Role.WORKER, _receive),
-    Permission("sqs:DeleteMessage", Role.WORKER, _delete),
-    Permission("sqs:ChangeMessageVisibility", Role.WORKER, _hide),
-    Permission("sqs:SendMessage", Role.WORKER, _send, on_dlq=True),
+    Permission("sqs:SendMessage", (Role.WEB, Role.WORKER), _send),  # The worker has the relay.
+    Permission("sqs:ReceiveMessage", (Role.WORKER,), _receive),
+    Permission("sqs:DeleteMessage", (Role.WORKER,), _delete),
+    Permission("sqs:ChangeMessageVisibility", (Role.WORKER,), _hide),
+    Permission("sqs:SendMessage", (Role.WORKER,), _send, on_dlq=True),
 )
 
 
@@ -139,7 +139,7 @@ def _dead_letters(dead: provisioning.Description | None) -> Finding:
 def _permissions(description: provisioning.Description, role: Role) -> Iterator[Finding]:
     for permission in PERMISSIONS:
         target = description.dead_letters if permission.on_dlq else description
-        if target is None or role not in (Role.ALL, permission.role):
+        if target is None or role not in (Role.ALL, *permission.roles):
             continue
         subject = f"{permission.action} on the {'DLQ' if permission.on_dlq else 'queue'}"
         try:
