@@ -30,6 +30,11 @@ env = environ.Env()
 env.read_env(Path(env("ENV_FILE", default=BASE_DIR / ".env")))
 if "AWS_REGION" in env:  # What Lambda, ECS and the other SDKs say; boto3 reads AWS_DEFAULT_REGION alone.
     env.ENVIRON.setdefault("AWS_DEFAULT_REGION", env("AWS_REGION"))
+if "SETTINGS_SECRET" in env:
+    from timelessmusic import secret_store  # boto3 takes a quarter of a second
+
+    for name, value in secret_store.read(env("SETTINGS_SECRET")).items():
+        env.ENVIRON.setdefault(name, value)
 
 
 def secret(name: str, default=env.NOTSET) -> str:
