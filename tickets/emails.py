@@ -6,6 +6,7 @@ from email.headerregistry import Address
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
+from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
@@ -13,6 +14,7 @@ from django.template.loader import render_to_string
 from tickets import privacy, trace
 from tickets.models import Ticket
 
+PROVIDER_WORDS = 500  # characters kept of a provider's answer
 IDLE_SECONDS = 5  # A kept connection that has been idle for longer is tried with a NOOP: servers hang up.
 
 
@@ -86,6 +88,8 @@ class Mailer:
         self.probe()
         try:
             self._connection.send_messages([mail])
+        except AnymailError as error:
+            raise _translate_provider(error) from error
         except (smtplib.SMTPException, OSError) as error:
             self.drop()
             raise _translate(error) from error
@@ -115,6 +119,25 @@ class Mailer:
         if smtp is not None:
             smtp.close()
         self._connection = get_connection()
+
+
+def _translate_provider(error: AnymailError) -> MailError:
+    """Sort what a provider's HTTP API has answered."""
+    words = privacy.mask(str(error))[:PROVIDER_WORDS]
+    if isinstance(error, AnymailRecipientsRefused):
+        return Refused(words)
+    if not isinstance(error, AnymailAPIError):  # What the mail asks for, this provider can't do.
+        return Refused(words)
+    # Of a request, or of boto3's ClientError.
+    boto3_response = getattr(error.__cause__, "response", None) or {"ResponseMetadata": {}}
+    status = error.status_code or boto3_response["ResponseMetadata"].get("HTTPStatusCode")
+    match status:
+        case 400 | 422:  # This mail's fault, or a setting's: parked with its cause if it stays so.
+            return Deferred(words)
+        case int() if status >= 500:
+            return HungUp(words)
+        case _:  # No answer, a wrong key, too many mails in too short a time: no other mail would fare better.
+            return MailServerDown(words)
 
 
 def _translate(error: Exception) -> MailError:

@@ -4,6 +4,7 @@ What is missing or makes no sense raises ImproperlyConfigured in one line that n
 never its value: that may hold a password.
 """
 
+import json
 import re
 from datetime import timedelta
 from email.utils import parseaddr
@@ -202,6 +203,16 @@ if "EMAIL_URL" in env:
     except (ImproperlyConfigured, ValueError) as error:  # An unknown scheme; no host; a port that is no number.
         raise ImproperlyConfigured("EMAIL_URL must be like smtp+tls://user:password@host:587") from error
     vars().update(mail_server)
+elif "EMAIL_PROVIDER" in env:
+    # A provider's HTTP API, by django-anymail.
+    provider = env("EMAIL_PROVIDER")
+    if not re.fullmatch("[a-z_]+", provider) or find_spec(f"anymail.backends.{provider}") is None:
+        raise ImproperlyConfigured("EMAIL_PROVIDER must be one of django-anymail's, like amazon_ses or postmark")
+    EMAIL_BACKEND = f"anymail.backends.{provider}.EmailBackend"
+    try:
+        ANYMAIL = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT} | json.loads(secret("EMAIL_PROVIDER_SETTINGS", default="{}"))
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured('EMAIL_PROVIDER_SETTINGS must be like {"POSTMARK_SERVER_TOKEN": "…"}') from error
 
 # --- Languages and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
