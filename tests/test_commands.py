@@ -44,7 +44,7 @@ def test_create_where_sqs_is_away_says_so(monkeypatch):
 
 
 def test_inspect_shows_the_depths(sqs):
-    queue.send([{"name": "a"}, {"name": "b"}])
+    queue.send([queue.Message({"name": "a"}), queue.Message({"name": "b"})])
     rows = dict(
         line.split(maxsplit=1) for line in _queue("inspect").splitlines() if line.startswith(("URL", "waiting"))
     )
@@ -52,7 +52,7 @@ def test_inspect_shows_the_depths(sqs):
 
 
 def test_inspect_json_is_for_machines(sqs):
-    queue.send([{"name": "a"}])
+    queue.send([queue.Message({"name": "a"})])
     described = json.loads(_queue("inspect", "--json"))
     assert (described["url"], described["waiting"], described["dead_letters"]["waiting"]) == (URL, 1, 0)
 

@@ -86,9 +86,9 @@ def test_two_relays_at_once_never_send_the_same_ticket(make_gig, monkeypatch):
     buy(gig, [ADA] * 40, "token")
     Ticket.objects.update(publish_due_at=F("created_at"))
 
-    def send(bodies, traces=()):
-        sent.extend(body["ticketId"] for body in bodies)
-        return [f"message-{body['ticketId']}" for body in bodies]
+    def send(messages):
+        sent.extend(message.body["ticketId"] for message in messages)
+        return [f"message-{message.body['ticketId']}" for message in messages]
 
     monkeypatch.setattr("tickets.queue.send", send)
     _at_once(4, lambda _: relay(limit=10))

@@ -47,7 +47,7 @@ def test_create_repairs_what_drifted_and_says_what(sqs):
 
 
 def test_describe_counts_what_waits_and_what_is_in_flight(sqs):
-    queue.send([BODY, BODY, BODY])
+    queue.send([queue.Message(BODY), queue.Message(BODY), queue.Message(BODY)])
     queue.receive(wait_seconds=0, limit=1)
     description = provisioning.describe()
     assert (description.waiting, description.in_flight, description.delayed, description.depth) == (2, 1, 0, 3)

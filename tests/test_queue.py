@@ -1,12 +1,16 @@
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import boto3
 import pytest
 
+from tests.faults.shop import eventually
 from tickets import provisioning, queue
 
 BODY = {"name": "Zoë 🎸", "email": "zoe@example.com", "gigId": "nirvana-cork-1991", "ticketId": "t1"}
+MESSAGE = queue.Message(BODY)
 
 
 def _receive_one():
@@ -15,7 +19,7 @@ def _receive_one():
 
 
 def test_a_message_sent_is_received_to_the_letter(sqs):
-    [message_id] = queue.send([BODY])
+    [message_id] = queue.send([MESSAGE])
     message = _receive_one()
     assert message == queue.Received(
         id=message_id, body=json.dumps(BODY, ensure_ascii=False), handle=message.handle, receive_count=1
@@ -23,14 +27,14 @@ def test_a_message_sent_is_received_to_the_letter(sqs):
 
 
 def test_a_handle_never_stands_in_a_log_line(sqs):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     message = _receive_one()
     assert message.handle not in repr(message)
 
 
 def test_more_than_ten_messages_go_in_calls_of_ten_and_answers_keep_their_order(sqs):
     bodies = [{**BODY, "ticketId": str(i)} for i in range(23)]
-    ids = queue.send(bodies)
+    ids = queue.send([queue.Message(body) for body in bodies])
     received = []
     while batch := queue.receive(wait_seconds=0):
         received += batch
@@ -50,7 +54,7 @@ def test_a_refused_entry_has_its_own_error_and_its_neighbours_their_ids(sqs):
         parsed["Failed"] = [{"Id": "1", "Code": "InternalError", "Message": "try again", "SenderFault": False}]
 
     queue.producer().meta.events.register("after-call.sqs.SendMessageBatch", refuse_the_second)
-    first, second, third = queue.send([BODY, BODY, BODY])
+    first, second, third = queue.send([MESSAGE, MESSAGE, MESSAGE])
     assert (type(first), type(third)) == (str, str)
     assert (type(second), str(second)) == (queue.QueueError, "SQS refused the entry: InternalError: try again")
 
@@ -59,12 +63,12 @@ def test_an_entry_that_the_answer_forgets_is_not_sent(sqs):
     queue.producer().meta.events.register(
         "after-call.sqs.SendMessageBatch", lambda parsed, **_: parsed["Successful"].pop()
     )
-    first, second = queue.send([BODY, BODY])
+    first, second = queue.send([MESSAGE, MESSAGE])
     assert (type(first), type(second)) == (str, queue.QueueError)
 
 
 def test_a_deleted_message_does_not_come_again(sqs):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     message = _receive_one()
     queue.hide({message: 0})
     queue.delete([message])
@@ -72,19 +76,19 @@ def test_a_deleted_message_does_not_come_again(sqs):
 
 
 def test_a_message_handed_back_comes_at_once_and_counts(sqs):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     queue.hide({_receive_one(): 0})
     assert _receive_one().receive_count == 2
 
 
 def test_a_message_is_hidden_from_the_others_while_it_is_worked_on(sqs):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     _receive_one()
     assert queue.receive(wait_seconds=0) == []
 
 
 def test_a_parked_message_stands_in_the_dlq_with_its_cause_and_nowhere_else(sqs):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     message = _receive_one()
     queue.park(message, "not a JSON object")
     [parked] = sqs.receive_message(QueueUrl=queue.dead_letter_url(), MessageAttributeNames=["All"])["Messages"]
@@ -94,7 +98,7 @@ def test_a_parked_message_stands_in_the_dlq_with_its_cause_and_nowhere_else(sqs)
 
 
 def test_deleting_what_the_queue_no_longer_knows_is_logged_not_raised(sqs, caplog):
-    queue.send([BODY])
+    queue.send([MESSAGE])
     message = replace(_receive_one(), handle="gone")
     queue.delete([message])
     assert caplog.messages == [f"SQS did not delete message {message.id}: ReceiptHandleIsInvalid"]
@@ -107,7 +111,7 @@ def test_a_missing_queue_says_how_to_make_it(sqs, settings):
     settings.SQS_QUEUE_NAME = "elsewhere"
     queue.forget()
     with pytest.raises(queue.QueueMissing) as error:
-        queue.send([BODY])
+        queue.send([MESSAGE])
     assert str(error.value) == (
         "can't publish: there is no queue 'elsewhere'. Make it with `manage.py queue create`, "
         "or set SQS_QUEUE_URL to the one you have."
@@ -118,7 +122,7 @@ def test_publishing_never_creates_a_queue(sqs, settings):
     settings.SQS_QUEUE_NAME = "elsewhere"
     queue.forget()
     with pytest.raises(queue.QueueMissing):
-        queue.send([BODY])
+        queue.send([MESSAGE])
     assert {url.rsplit("/", 1)[-1] for url in sqs.list_queues()["QueueUrls"]} == {
         "timelessmusic-purchase",
         "timelessmusic-purchase-dlq",
@@ -127,7 +131,7 @@ def test_publishing_never_creates_a_queue(sqs, settings):
 
 def test_a_queue_without_a_dlq_says_so(sqs):
     sqs.set_queue_attributes(QueueUrl=queue.url(), Attributes={"RedrivePolicy": ""})
-    queue.send([BODY])
+    queue.send([MESSAGE])
     with pytest.raises(queue.QueueError, match="has no dead-letter queue"):
         queue.park(_receive_one(), "why")
 
@@ -136,8 +140,8 @@ def test_the_url_is_looked_up_once(sqs):
     queue.forget()
     calls = []
     queue.producer().meta.events.register("before-call.sqs.GetQueueUrl", lambda **_: calls.append(1))
-    queue.send([BODY])
-    queue.send([BODY])
+    queue.send([MESSAGE])
+    queue.send([MESSAGE])
     assert calls == [1]
 
 
@@ -146,7 +150,7 @@ def test_a_set_url_is_never_looked_up(sqs, settings):
     queue.forget()
     calls = []
     queue.producer().meta.events.register("before-call.sqs.GetQueueUrl", lambda **_: calls.append(1))
-    queue.send([BODY])
+    queue.send([MESSAGE])
     assert calls == []
 
 
@@ -169,7 +173,42 @@ def test_an_endpoint_that_refuses_is_a_queue_error_that_names_it(monkeypatch, se
     settings.SQS_QUEUE_URL = "http://127.0.0.1:1/123456789012/timelessmusic-purchase"
     queue.forget()
     with pytest.raises(queue.QueueError) as error:
-        queue.send([BODY])
+        queue.send([MESSAGE])
     queue.forget()
     assert str(error.value) == ('can\'t publish: Could not connect to the endpoint URL: "http://127.0.0.1:1/"')
     assert isinstance(error.value.__cause__, boto3.exceptions.botocore.exceptions.EndpointConnectionError)
+
+
+def test_messages_that_are_sent_together_have_each_its_own_answer(sqs, monkeypatch):
+    send = queue.producer().send_message_batch
+    sizes, first_is_under_way, all_have_come = [], threading.Event(), threading.Event()
+
+    def counting(**call):
+        sizes.append(len(call["Entries"]))
+        if len(sizes) == 1:
+            first_is_under_way.set()
+            assert all_have_come.wait(30)
+        return send(**call)
+
+    monkeypatch.setattr(queue.producer(), "send_message_batch", counting)
+    messages = [queue.Message({**BODY, "ticketId": str(i)}) for i in range(33)]
+    with ThreadPoolExecutor(33) as pool:
+        futures = [pool.submit(queue.send_together, messages[:1])]
+        assert first_is_under_way.wait(30)
+        futures += [pool.submit(queue.send_together, [message]) for message in messages[1:]]
+        eventually(lambda: len(queue._together._waiting) == 32 or len(sizes) > 1)
+        all_have_come.set()
+        ids = [future.result()[0] for future in futures]
+    received = {message.id: json.loads(message.body)["ticketId"] for _ in range(4) for message in queue.receive(0)}
+    assert [received[message_id] for message_id in ids] == [str(i) for i in range(33)]
+    assert sum(sizes) == 33
+
+
+def test_one_that_fails_hurts_nobody_who_was_sent_with_it(sqs, monkeypatch):
+    def refuse_the_second(parsed, **_):
+        entry = parsed["Successful"].pop(1)
+        parsed["Failed"] = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}]
+
+    queue.producer().meta.events.register("after-call.sqs.SendMessageBatch", refuse_the_second)
+    first, second, third = queue.send_together([MESSAGE] * 3)
+    assert (type(first), str(second), type(third)) == (str, "SQS refused the entry: InternalError: ", str)

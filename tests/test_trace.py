@@ -115,7 +115,7 @@ def test_a_malformed_trace_hurts_no_message_and_reaches_no_mail(gig, sqs, smtp, 
 
 
 def test_a_parked_message_keeps_its_trace_id(sqs, db, logs):
-    queue.send([{"not": "ours"}], traces=[ID])
+    queue.send([queue.Message({"not": "ours"}, ID)])
     [message] = queue.receive(wait_seconds=0)
     postman = Delivery(timedelta(seconds=180), max_receive_count=5)
     [(parked, cause)] = postman.deliver([message]).parked.items()

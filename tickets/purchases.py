@@ -8,7 +8,7 @@ import hashlib
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -134,7 +134,7 @@ def publish(tickets: Sequence[Ticket]) -> None:
     try:
         try:
             with breaker:
-                _send(tickets)
+                _send(tickets, queue.send_together)
         except (queue.QueueError, BreakerOpen) as error:
             log.warning("kept for the relay", tickets=_ids(tickets), cause=str(error))
             # This request is through with them; the relay need not wait for the end of its lease.
@@ -160,7 +160,7 @@ def relay(limit: int = 100) -> int:
         )
         Ticket.objects.filter(pk__in=[ticket.pk for ticket in due]).update(publish_due_at=Now() + PUBLISH_LEASE)
     if due:
-        _send(due)
+        _send(due, queue.send)
     return len(due)
 
 
@@ -171,11 +171,9 @@ def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) ->
     )
 
 
-def _send(tickets: Sequence[Ticket]) -> None:
+def _send(tickets: Sequence[Ticket], send: Callable[[Sequence[queue.Message]], list]) -> None:
     with metrics.publish_seconds.time():
-        answers = queue.send(
-            [message_body(ticket) for ticket in tickets], traces=[ticket.purchase.trace for ticket in tickets]
-        )
+        answers = send([queue.Message(message_body(ticket), ticket.purchase.trace) for ticket in tickets])
     sent = {}
     for ticket, answer in zip(tickets, answers, strict=True):
         if isinstance(answer, queue.QueueError):
