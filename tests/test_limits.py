@@ -86,8 +86,10 @@ def test_the_web_server_keeps_the_order_of_several_header_lines(tmp_path):
     (tmp_path / "echo.py").write_text(ECHO)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("granian"), "--interface", "wsgi", "--port", str(port)]
-    server = subprocess.Popen([*command, "echo:application"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    # A worker that is still starting may miss a SIGTERM, and granian would wait for it for ever.
+    options = ("--interface", "wsgi", "--port", str(port), "--workers-kill-timeout", "3", "echo:application")
+    command = [Path(sys.executable).with_name("granian"), *options]
+    server = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
     try:
         with _connect(port) as connection:
             lines = "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.5\r\n"

@@ -150,6 +150,15 @@ def test_the_crash_of_one_part_ends_all(serve, words):
     assert (status != 0, left) == (True, [])
 
 
+def test_the_crash_of_the_web_server_ends_even_a_worker_that_is_deaf(serve):
+    shop, _, processes = serve()
+    granian = find(processes, "granian")
+    granian.children()[0].suspend()
+    granian.kill()
+    status, left = end(shop, processes)
+    assert (status != 0, left) == (True, [])
+
+
 def test_nothing_outlives_bin_serve_itself(serve):
     shop, _, processes = serve()
     shop.kill()
