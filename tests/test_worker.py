@@ -152,21 +152,49 @@ def test_a_stop_before_the_work_hands_the_messages_back(sell, sqs, mailoutbox, m
 def test_a_heartbeat_keeps_messages_hidden_and_tickets_claimed_until_they_are_let_go(sell, sqs, monkeypatch):
     publish(sell("ada"))
     [message] = queue.receive(wait_seconds=0)
-    hidden, beats = [], threading.Event()
+    hidden, beats, extended = [], threading.Semaphore(0), threading.Semaphore(0)
 
     class Postman:
         def extend(self):
-            if len(hidden) == 2:
-                beats.set()
+            extended.release()
 
-    monkeypatch.setattr(queue, "hide", lambda seconds: hidden.append(seconds))
+    def hide(seconds):
+        hidden.append(seconds)
+        beats.release()
+
+    monkeypatch.setattr(queue, "hide", hide)
     with Heartbeat([message], Postman(), visibility_seconds=0.03) as heartbeat:
-        assert beats.wait(10)
+        for beat in (beats, beats, extended, extended):
+            assert beat.acquire(timeout=10)
         heartbeat.drop([message])
         after = len(hidden)
-        beats.clear()
+        assert beats.acquire(timeout=10)
     assert hidden[:after] == [{message: 0.03}] * after
     assert all(seconds == {} for seconds in hidden[after:])
+
+
+def test_a_database_that_hangs_does_not_keep_the_heartbeat_from_sqs(sell, sqs, monkeypatch):
+    """Else the message would go to another worker, which could mail it before this one has marked it."""
+    publish(sell("ada"))
+    [message] = queue.receive(wait_seconds=0)
+    hangs, over, hidden, enough = threading.Event(), threading.Event(), [], threading.Event()
+
+    class Postman:
+        def extend(self):
+            hangs.set()
+            over.wait(10)
+
+    def hide(seconds):
+        if hangs.is_set():
+            hidden.append(seconds)
+        if len(hidden) == 3:
+            enough.set()
+
+    monkeypatch.setattr(queue, "hide", hide)
+    with Heartbeat([message], Postman(), visibility_seconds=0.03):
+        assert enough.wait(5)
+        over.set()
+    assert hidden[:3] == [{message: 0.03}] * 3
 
 
 def test_a_failed_delete_leaves_a_message_that_is_found_done(sell, sqs, mailoutbox, monkeypatch):

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections, connection, reset_queries
@@ -30,40 +31,46 @@ class Unavailable(Exception):
 
 
 class Heartbeat:
-    """Keep messages hidden from other workers, and their tickets claimed, while they are worked on."""
+    """Keep messages hidden from other workers, and their tickets claimed, while they are worked on.
+
+    Each in a thread of its own: while SQS or the database hangs, the other still keeps other workers off.
+    """
 
     def __init__(self, messages: list[Received], delivery: Delivery, visibility_seconds: int):
-        self._messages, self._delivery, self._visibility = set(messages), delivery, visibility_seconds
+        self._messages, self._visibility = set(messages), visibility_seconds
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._beat, args=[extend], name="heartbeat", daemon=True)
+            for extend in (self._hide, delivery.extend)
+        ]
 
     def __enter__(self):
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_):
         self._ended.set()
-        self._thread.join(timeout=1)  # It may hang on a database that is away, and there is nothing left to keep.
+        for thread in self._threads:
+            thread.join(timeout=1)  # It may hang on what is away, and there is nothing left to keep.
 
     def drop(self, messages) -> None:
         """Let go of messages before they are deleted or put off: a beat after that would undo it."""
         with self._lock:
             self._messages -= set(messages)
 
-    def _beat(self) -> None:
+    def _beat(self, extend: Callable[[], object]) -> None:
         while not self._ended.wait(self._visibility / 3):
-            with self._lock:
-                # Each for itself: where SQS hands the message to another worker, the claim keeps that one off.
-                for extend in (self._hide, self._delivery.extend):
-                    try:
-                        extend()
-                    except (QueueError, DatabaseError) as error:
-                        log.warning("a heartbeat failed; the next one follows: %s", error)
+            try:
+                extend()
+            except (QueueError, DatabaseError) as error:
+                log.warning("a heartbeat failed; the next one follows: %s", error)
         connection.close()
 
     def _hide(self) -> None:
-        queue.hide(dict.fromkeys(self._messages, self._visibility))
+        with self._lock:
+            queue.hide(dict.fromkeys(self._messages, self._visibility))
 
 
 class Worker:

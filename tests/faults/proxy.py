@@ -112,7 +112,9 @@ class Proxy:
         """Pass on what the client says, request by request where there is SQS in it."""
         try:
             while data := client.recv(65536):
-                while (missing := _missing(data)) and (more := client.recv(missing)):
+                while missing := _missing(data):
+                    if not (more := client.recv(missing)):
+                        return  # The client has given up in the middle.
                     data += more
                 action, body = _sqs(data)
                 with self._changed:

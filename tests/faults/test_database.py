@@ -8,6 +8,7 @@ import libfaketime
 import pytest
 from django.db.models.functions import Now
 
+from tests.faults.conftest import VISIBILITY_SECONDS
 from tests.faults.shop import Buyer, eventually
 from tickets import provisioning
 from tickets.models import Ticket
@@ -57,6 +58,23 @@ def test_postgresql_crashes_between_mail_and_mark(shop_on_postgres, postgres, po
     eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
     eventually(lambda: provisioning.describe().depth == 0)
     assert (shop.smtp.sink.recipients, worker.stop()) == (["ada@example.com"], 0)
+
+
+def test_postgresql_is_away_for_longer_than_a_lease_between_mail_and_mark(shop_on_postgres, postgres, port):
+    """No lease can be extended meanwhile: what keeps the other worker off is that SQS still hides the message."""
+    shop = shop_on_postgres
+    shop.web(port)
+    shop.smtp.sink.after_mail = lambda _: postgres.crash() if not shop.smtp.sink.mails[1:] else None
+    workers = [shop.worker(), shop.worker()]
+    assert Buyer(port, GIG, "ada").buy() == 302
+    eventually(lambda: any("a mail waits for its mark" in worker.said for worker in workers))
+    beats = shop.sqs.seen["ChangeMessageVisibilityBatch"]
+    shop.sqs.wait_for("ChangeMessageVisibilityBatch", times=beats + 3 * VISIBILITY_SECONDS)  # a beat a second
+    postgres.start()
+    eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
+    eventually(lambda: provisioning.describe().depth == 0)
+    assert [worker.stop() for worker in workers] == [0, 0]
+    assert shop.smtp.sink.recipients == ["ada@example.com"]
 
 
 def test_a_worker_that_is_stopped_while_a_mark_waits_says_so(shop_on_postgres, postgres, port):
