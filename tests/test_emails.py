@@ -19,7 +19,7 @@ def test_the_mail_arrives_with_its_names_intact(ticket, smtp):
     [received] = smtp.sink.mails
     assert received["To"].addresses[0].display_name == "Zoë 🎸 von Ötzi, Jr."
     assert received["To"].addresses[0].addr_spec == "zoe@example.com"
-    assert received["Message-ID"] == f"<{ticket.pk}@localhost>"
+    assert received["Message-ID"] == f"<{ticket.pk}.1@localhost>"
     assert [part.get_content_type() for part in received.walk()] == [
         "multipart/alternative",
         "text/plain",

@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from tickets import provisioning, reconcile
+from tickets import aftersales, provisioning, reconcile
 from tickets.models import Gig, Ticket
 from tickets.purchases import Owner, buy
 
@@ -14,13 +14,14 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def tickets(gig, sqs):
-    """One ticket in each of the four places, in this order, all sold two hours ago."""
-    sold = buy(gig, [Owner(str(i), f"{i}@example.com") for i in range(4)], "token").tickets
+    """One ticket in each of the five places, in this order, all sold two hours ago."""
+    sold = buy(gig, [Owner(str(i), f"{i}@example.com") for i in range(5)], "token").tickets
     now = timezone.now()
     Ticket.objects.update(created_at=now - 2 * HOUR, publish_due_at=now)
     Ticket.objects.filter(pk__in=[ticket.pk for ticket in sold[1:]]).update(published_at=now)
     Ticket.objects.filter(pk=sold[2].pk).update(mailed_at=now)
     Ticket.objects.filter(pk=sold[3].pk).update(parked_at=now)
+    aftersales.cancel(sold[4])
     return sold
 
 
@@ -33,7 +34,7 @@ def _command(*arguments):
 
 def test_every_ticket_is_in_one_place(tickets):
     found = reconcile.report(HOUR)
-    assert found.census == {"tickets": 4, "unpublished": 1, "on_the_way": 1, "mailed": 1, "parked": 1}
+    assert found.census == {"tickets": 5, "unpublished": 1, "on_the_way": 1, "mailed": 1, "parked": 1, "cancelled": 1}
     assert (found.balanced, found.seats_sold, found.hanging) == (True, 4, 2)
     assert {ticket.pk for ticket in found.oldest} == {tickets[0].pk, tickets[1].pk}
 
@@ -60,15 +61,16 @@ def test_repair_publishes_what_hangs_and_nothing_else(tickets):
 
 def test_the_command_lists_what_hangs_and_fails(tickets):
     lines, error = _command("--older-than", "3600")
-    assert lines[:6] == [
-        "tickets              4",
+    assert lines[:7] == [
+        "tickets              5",
         "unpublished          1",
         "on the way           1",
         "mailed               1",
         "parked               1",
+        "cancelled            1",
         "seats sold           4",
     ]
-    assert sorted(line.split()[1] for line in lines[6:]) == sorted(f"{ticket.pk}," for ticket in tickets[:2])
+    assert sorted(line.split()[1] for line in lines[7:]) == sorted(f"{ticket.pk}," for ticket in tickets[:2])
     assert error == "2 hang"
 
 

@@ -62,7 +62,7 @@ def test_one_trace_id_from_the_request_to_the_mail(client, gig, payload, sqs, sm
     postman.close()
 
     [mail] = smtp.sink.mails
-    assert (mail["X-Trace-Id"], mail["Message-ID"]) == (ID, f"<{ticket.pk}@localhost>")
+    assert (mail["X-Trace-Id"], mail["Message-ID"]) == (ID, f"<{ticket.pk}.1@localhost>")
     assert logs("event", "logger", "path", "status", "ticket", "message", trace=ID) == [
         ("request", "tickets.logs", f"/gigs/{gig.slug}/", 302, None, None),
         ("mailed", "tickets.delivery", None, None, str(ticket.pk), message.id),

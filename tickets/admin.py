@@ -78,6 +78,7 @@ class StateFilter(admin.SimpleListFilter):
         Ticket.State.ON_THE_WAY: "on_the_way",
         Ticket.State.MAILED: "mailed",
         Ticket.State.PARKED: "parked",
+        Ticket.State.CANCELLED: "cancelled",
     }
 
     def lookups(self, request, model_admin):

@@ -121,7 +121,7 @@ class Delivery:
     def _answer_unclaimed(self, same: list[Received], row: Ticket | None, outcome: Outcome) -> None:
         if row is None:
             self._park_unknown(same, "there is no such ticket", outcome)
-        elif row.mailed_at:
+        elif row.mailed_at or row.cancelled_at:
             outcome.done += same
         else:
             # Another worker has it. Should that one die, this message comes again when the lease has run out.

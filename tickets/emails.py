@@ -41,7 +41,8 @@ class HungUp(MailServerDown):
 def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
     """Render the mail of a ticket; raise Refused where its address can't stand in a header.
 
-    Its Message-ID is the ticket's, so that a second copy can be recognised.
+    Its Message-ID is the ticket's and the mailing's: a second copy can be recognised, a mail that was asked for once
+    more isn't taken for one.
     """
     context = {
         "ticket": ticket,
@@ -54,7 +55,7 @@ def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
         subject=" ".join(render_to_string("tickets/emails/ticket_subject.txt", context).split()),
         body=render_to_string("tickets/emails/ticket.txt", context),
         to=[_address(ticket.name, ticket.email)],
-        headers={"Message-ID": f"<{ticket.pk}@{_domain()}>", trace.HEADER: ticket.purchase.trace},
+        headers={"Message-ID": f"<{ticket.pk}.{ticket.mailing}@{_domain()}>", trace.HEADER: ticket.purchase.trace},
     )
     mail.attach_alternative(render_to_string("tickets/emails/ticket.html", context), "text/html")
     return mail

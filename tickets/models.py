@@ -2,18 +2,21 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Count, F, Min, Q, Value
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from tickets import trace
+from tickets.ledger import ON_THE_WAY, PARKED, UNPUBLISHED, TicketQuerySet
 
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
 # (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
@@ -39,11 +42,17 @@ class GigQuerySet(models.QuerySet):
         )
 
     def reserve(self, seats: int) -> int:
-        """Take seats where they are left; return the number of gigs that had them.
+        """Take seats where they are left, at the price of now; return the number of gigs that had them.
 
         One UPDATE tests and takes: whoever comes second waits for the row and sees the new count.
         """
-        return self.filter(sold__lte=F("capacity") - seats).update(sold=F("sold") + seats)
+        return self.filter(sold__lte=F("capacity") - seats).update(
+            sold=F("sold") + seats, revenue=F("revenue") + F("price") * seats
+        )
+
+    def release(self, price: Decimal) -> int:
+        """Free the seat of a ticket that was sold for `price`."""
+        return self.update(sold=F("sold") - 1, revenue=F("revenue") - price)
 
 
 class Gig(models.Model):
@@ -68,7 +77,9 @@ class Gig(models.Model):
     longitude = models.DecimalField(max_digits=8, decimal_places=5, null=True, blank=True)
     price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2, validators=[MinValueValidator(0)])
     capacity = models.PositiveIntegerField()
+    # Counted with each sale and cancellation, so that nobody ever has to add up the tickets.
     sold = models.PositiveIntegerField(default=0, editable=False)
+    revenue = models.DecimalField("revenue (USD)", max_digits=12, decimal_places=2, default=0, editable=False)
     is_published = models.BooleanField("published", default=True)
     sales_start = models.DateTimeField(null=True, blank=True)
     sales_end = models.DateTimeField(null=True, blank=True)
@@ -134,6 +145,7 @@ class Purchase(models.Model):
     )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was submitted, card aside.")
     trace = models.CharField("trace id", max_length=32, default=trace.current)
+    language = models.CharField(max_length=10, default=get_language, help_text="The buyer's, and so the mails'.")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
@@ -149,111 +161,8 @@ class Purchase(models.Model):
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether every ticket has come to its end, mailed or parked."""
-        return all(ticket.mailed_at or ticket.parked_at for ticket in self.tickets.all())
-
-
-# The four places a ticket can be in; the constraint below keeps it from being in two.
-UNPUBLISHED = Q(published_at=None, mailed_at=None, parked_at=None)
-ON_THE_WAY = Q(published_at__isnull=False, mailed_at=None, parked_at=None)
-MAILED = Q(mailed_at__isnull=False)
-PARKED = Q(parked_at__isnull=False)
-# Due times and leases are told by the database's clock: those of the machines around it may differ, or be put right.
-FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
-
-
-class Place(NamedTuple):
-    name: str
-    tickets: int
-    oldest: datetime | None  # sale among them
-
-
-class TicketQuerySet(models.QuerySet):
-    """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
-
-    def unpublished(self):
-        return self.filter(UNPUBLISHED)
-
-    def on_the_way(self):
-        return self.filter(ON_THE_WAY)
-
-    def overdue(self, age: timedelta):
-        """Keep those that a relay should have published `age` ago."""
-        return self.unpublished().filter(publish_due_at__lte=Now() - age)
-
-    def lost(self, age: timedelta):
-        """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
-        return self.on_the_way().filter(FREE, published_at__lte=Now() - age)
-
-    def mailed(self):
-        return self.filter(MAILED)
-
-    def parked(self):
-        return self.filter(PARKED)
-
-    def census(self) -> dict[str, int]:
-        """Count the tickets in each place, and all of them, in one statement: the numbers are of one instant."""
-        return self.aggregate(
-            tickets=Count("pk"),
-            unpublished=Count("pk", filter=UNPUBLISHED),
-            on_the_way=Count("pk", filter=ON_THE_WAY),
-            mailed=Count("pk", filter=MAILED),
-            parked=Count("pk", filter=PARKED),
-        )
-
-    def not_mailed(self) -> list[Place]:
-        """Count the tickets in each place but the last, in one statement that reads no ticket which is mailed."""
-        places = {"unpublished": UNPUBLISHED, "on_the_way": ON_THE_WAY, "parked": PARKED}
-        first, *others = (
-            self.filter(where)
-            .order_by()
-            .values(place=Value(name))
-            .annotate(tickets=Count("pk"), oldest=Min("created_at"))
-            .values_list("place", "tickets", "oldest")
-            for name, where in places.items()
-        )
-        return [Place(*row) for row in first.union(*others, all=True)]
-
-    def hanging(self, age: timedelta):
-        """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""
-        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=Now() - age).order_by("created_at")
-
-    def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
-        """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
-        self.filter(pk__in=message_ids).update(
-            published_at=Now(),
-            message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
-        )
-
-    def claim(self, ids, lease: timedelta) -> list["Ticket"]:
-        """Claim for this worker those of `ids` that nobody holds and nobody has mailed, and return them.
-
-        A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
-        with the same message race for one UPDATE, and the claim's number tells who won.
-        """
-        claim = uuid.uuid4()
-        if not self.filter(FREE, pk__in=ids, mailed_at=None).update(claim=claim, claimed_until=Now() + lease):
-            return []
-        return list(self.filter(claim=claim).select_related("purchase__gig"))
-
-    def held(self, tickets):
-        """Keep of `tickets` those whose claim is still ours: a lease that ran out may have a new holder."""
-        return self.filter(pk__in=[ticket.pk for ticket in tickets], claim__in={ticket.claim for ticket in tickets})
-
-    def extend(self, tickets, lease: timedelta) -> int:
-        return self.held(tickets).update(claimed_until=Now() + lease)
-
-    def mark_mailed(self, tickets) -> int:
-        """Record mails and end their claims; return how many were not recorded already.
-
-        Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now.
-        """
-        return self.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
-            mailed_at=Now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
-        )
-
-    def release(self, tickets) -> int:
-        return self.held(tickets).update(claim=None, claimed_until=None)
+        """Tell whether every ticket has come to its end: mailed, parked or cancelled."""
+        return all(ticket.mailed_at or ticket.parked_at or ticket.cancelled_at for ticket in self.tickets.all())
 
 
 class Ticket(models.Model):
@@ -262,6 +171,7 @@ class Ticket(models.Model):
         ON_THE_WAY = "on its way"
         MAILED = "mailed"
         PARKED = "parked"
+        CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="tickets")
@@ -280,6 +190,18 @@ class Ticket(models.Model):
     mailed_at = models.DateTimeField(null=True, blank=True)
     parked_at = models.DateTimeField(null=True, blank=True)
     parked_cause = models.TextField(blank=True)
+    received = models.PositiveIntegerField("times received", default=0, help_text="How often a worker took it on.")
+    # After the sale, see aftersales.py.
+    mailing = models.PositiveSmallIntegerField(default=1, help_text="Which mail: 2 if it was asked for once more.")
+    edition = models.PositiveSmallIntegerField(default=1, help_text="The code's; with a new one the old is void.")
+    readdressed_at = models.DateTimeField(null=True, blank=True, help_text="When the buyer corrected the address.")
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    # At the door.
+    checked_in_at = models.DateTimeField(null=True, blank=True)
+    checked_in_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    checked_in_door = models.CharField("door", max_length=50, blank=True)
 
     objects = TicketQuerySet.as_manager()
 
@@ -315,6 +237,8 @@ class Ticket(models.Model):
 
     @property
     def state(self) -> State:
+        if self.cancelled_at:
+            return self.State.CANCELLED
         if self.mailed_at:
             return self.State.MAILED
         if self.parked_at:

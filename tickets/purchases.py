@@ -166,7 +166,7 @@ def relay(limit: int = 100) -> int:
 
 def publish_again(tickets: Iterable[Ticket], delay: timedelta = timedelta(0)) -> int:
     """Make tickets whose message is gone due for the relay once more; return how many there were."""
-    return Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None).update(
+    return Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets], mailed_at=None, cancelled_at=None).update(
         published_at=None, publish_due_at=Now() + delay, parked_at=None, parked_cause=""
     )
 

@@ -71,7 +71,7 @@ def test_silent_after_data(shop, sell, taken):
     [ticket] = sell("ada")
     worker = shop.worker()
     eventually(lambda: Ticket.objects.mailed().count() == 1)
-    assert [mail["Message-ID"] for mail in shop.smtp.sink.mails] == [f"<{ticket.pk}@shop.example.com>"] * (1 + taken)
+    assert [mail["Message-ID"] for mail in shop.smtp.sink.mails] == [f"<{ticket.pk}.1@shop.example.com>"] * (1 + taken)
     assert worker.stop() == 0
 
 

@@ -46,7 +46,7 @@ def test_between_mail_and_mark_is_the_one_window_and_it_makes_two_mails_at_most(
     shop.worker()
     eventually(lambda: _all_done(1))
     # The two can be recognised as one.
-    assert [mail["Message-ID"] for mail in shop.smtp.sink.mails] == [f"<{ticket.pk}@shop.example.com>"] * 2
+    assert [mail["Message-ID"] for mail in shop.smtp.sink.mails] == [f"<{ticket.pk}.1@shop.example.com>"] * 2
 
 
 def test_between_mark_and_delete(shop, sell):

@@ -1,0 +1,128 @@
+"""The places a ticket can be in: the outbox (what is still to publish), the delivery ledger (what is still to mail)."""
+
+import uuid
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.db import models
+from django.db.models import Count, F, Min, Q, Value
+from django.db.models.functions import Now
+
+if TYPE_CHECKING:
+    from tickets.models import Ticket
+
+# The five places a ticket can be in; a constraint of Ticket's keeps it from being in two.
+UNPUBLISHED = Q(published_at=None, mailed_at=None, parked_at=None, cancelled_at=None)
+ON_THE_WAY = Q(published_at__isnull=False, mailed_at=None, parked_at=None, cancelled_at=None)
+MAILED = Q(mailed_at__isnull=False, cancelled_at=None)
+PARKED = Q(parked_at__isnull=False, cancelled_at=None)
+CANCELLED = Q(cancelled_at__isnull=False)
+# Due times and leases are told by the database's clock: those of the machines around it may differ, or be put right.
+FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
+
+
+class Place(NamedTuple):
+    name: str
+    tickets: int
+    oldest: datetime | None  # sale among them
+
+
+class TicketQuerySet(models.QuerySet):
+    """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
+
+    def unpublished(self):
+        return self.filter(UNPUBLISHED)
+
+    def on_the_way(self):
+        return self.filter(ON_THE_WAY)
+
+    def overdue(self, age: timedelta):
+        """Keep those that a relay should have published `age` ago."""
+        return self.unpublished().filter(publish_due_at__lte=Now() - age)
+
+    def lost(self, age: timedelta):
+        """Keep those published `age` ago that no worker holds: if the queue is empty, their message is gone."""
+        return self.on_the_way().filter(FREE, published_at__lte=Now() - age)
+
+    def mailed(self):
+        return self.filter(MAILED)
+
+    def parked(self):
+        return self.filter(PARKED)
+
+    def cancelled(self):
+        return self.filter(CANCELLED)
+
+    def census(self) -> dict[str, int]:
+        """Count the tickets in each place, and all of them, in one statement: the numbers are of one instant."""
+        return self.aggregate(
+            tickets=Count("pk"),
+            unpublished=Count("pk", filter=UNPUBLISHED),
+            on_the_way=Count("pk", filter=ON_THE_WAY),
+            mailed=Count("pk", filter=MAILED),
+            parked=Count("pk", filter=PARKED),
+            cancelled=Count("pk", filter=CANCELLED),
+        )
+
+    def not_mailed(self) -> list[Place]:
+        """Count the tickets that a mail is still due to, by place, in one statement that reads no others."""
+        places = {"unpublished": UNPUBLISHED, "on_the_way": ON_THE_WAY, "parked": PARKED}
+        first, *others = (
+            self.filter(where)
+            .order_by()
+            .values(place=Value(name))
+            .annotate(tickets=Count("pk"), oldest=Min("created_at"))
+            .values_list("place", "tickets", "oldest")
+            for name, where in places.items()
+        )
+        return [Place(*row) for row in first.union(*others, all=True)]
+
+    def hanging(self, age: timedelta):
+        """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""
+        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=Now() - age).order_by("created_at")
+
+    def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
+        """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
+        self.filter(pk__in=message_ids).update(
+            published_at=Now(),
+            message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
+        )
+
+    def claim(self, ids, lease: timedelta) -> list["Ticket"]:
+        """Claim for this worker those of `ids` that nobody holds, has mailed or cancelled, and return them.
+
+        A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
+        with the same message race for one UPDATE, and the claim's number tells who won.
+        """
+        claim = uuid.uuid4()
+        due = self.filter(FREE, pk__in=ids, mailed_at=None, cancelled_at=None)
+        if not due.update(claim=claim, claimed_until=Now() + lease, received=F("received") + 1):
+            return []
+        return list(self.filter(claim=claim).select_related("purchase__gig"))
+
+    def held(self, tickets):
+        """Keep of `tickets` those whose claim is still ours: a lease that ran out may have a new holder."""
+        return self.filter(pk__in=[ticket.pk for ticket in tickets], claim__in={ticket.claim for ticket in tickets})
+
+    def extend(self, tickets, lease: timedelta) -> int:
+        return self.held(tickets).update(claimed_until=Now() + lease)
+
+    def mark_mailed(self, tickets) -> int:
+        """Record mails and end their claims; return how many were not recorded already.
+
+        Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now.
+        """
+        # Only this mailing, though: who has asked for another one meanwhile, to another address say, still gets that.
+        mailings = defaultdict(list)
+        for ticket in tickets:
+            mailings[ticket.mailing].append(ticket.pk)
+        return sum(
+            self.filter(pk__in=ids, mailing=mailing, mailed_at=None).update(
+                mailed_at=Now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
+            )
+            for mailing, ids in mailings.items()
+        )
+
+    def release(self, tickets) -> int:
+        return self.held(tickets).update(claim=None, claimed_until=None)
