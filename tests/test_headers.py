@@ -48,6 +48,11 @@ def purchase(gig):
     return buy(gig, [Owner("Ada Lovelace", "ada@example.com")], "token").purchase
 
 
+def _private_pages(purchase):
+    page, status = purchase.get_absolute_url(), reverse("purchase_status", args=[purchase.pk])
+    return page, status, purchase.tickets.get().get_absolute_url()
+
+
 def _read(client, address, **extra):
     answer = client.get(address, secure=True, **extra)
     found = {name: answer[name] for name in SECURITY if name in answer}
@@ -64,9 +69,8 @@ def test_a_poster_may_be_shown_anywhere(client, gig):
     assert _read(client, reverse("poster", args=[gig.slug])) == (200, EVERYWHERE)
 
 
-def test_a_purchase_and_its_status(client, purchase):
-    page, status = purchase.get_absolute_url(), reverse("purchase_status", args=[purchase.pk])
-    assert [_read(client, address) for address in (page, status)] == [(200, PRIVATE)] * 2
+def test_a_purchase_its_status_and_its_ticket(client, purchase):
+    assert [_read(client, address) for address in _private_pages(purchase)] == [(200, PRIVATE)] * 3
 
 
 def test_a_static_file(client, settings):
@@ -91,11 +95,12 @@ def test_the_health_check_shows_nothing_that_needs_any(client):
 # --- Purchases are private ------------------------------------------------------------------------
 
 
-def test_purchases_are_never_kept_by_anybody(client, purchase):
-    page, status = purchase.get_absolute_url(), reverse("purchase_status", args=[purchase.pk])
+def test_purchases_and_tickets_are_never_kept_by_anybody(client, purchase):
     kept = "max-age=0, no-cache, no-store, must-revalidate, private"
-    assert [client.get(address)["Cache-Control"] for address in (page, status)] == [kept] * 2
-    assert '<meta name="robots" content="noindex">' in client.get(page).content.decode()
+    page, status, ticket = _private_pages(purchase)
+    assert [client.get(address)["Cache-Control"] for address in (page, status, ticket)] == [kept] * 3
+    for address in (page, ticket):
+        assert '<meta name="robots" content="noindex">' in client.get(address).content.decode()
 
 
 def test_a_wrong_address_says_no_more_than_any_other(client, purchase):

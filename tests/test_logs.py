@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from tickets import queue
+from tickets import codes, queue
 from tickets.delivery import Delivery
 from tickets.logs import formatter
 from tickets.models import Purchase
@@ -69,13 +69,21 @@ def test_the_address_of_a_purchase_is_in_no_line(client, gig, logs, name, shape)
     assert shape(purchase.pk) not in logs.text
 
 
+@pytest.mark.parametrize("end", ["", "qr.svg"])
+def test_the_address_of_a_ticket_is_in_no_line(client, db, logs, end):
+    code = codes.sign(uuid.uuid4(), 1)
+    client.get(f"/tickets/{code}/{end}")
+    assert logs("path", event="request") == [f"/tickets/…/{end}"]
+    assert code not in logs.text
+
+
 def test_the_address_of_a_purchase_is_in_no_traceback(client, gig, logs, monkeypatch):
     purchase = Purchase.objects.create(gig=gig, token="token")
 
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("tickets.views._purchase", fail)
+    monkeypatch.setattr("tickets.bought._purchase", fail)
     client.raise_request_exception = False
     client.get(purchase.get_absolute_url())
     assert logs("event", "level", "trace") == [

@@ -1,7 +1,7 @@
 """How log lines look, and the one line that a request leaves.
 
 Our own lines have keys (ticket, message, trace, cause); those of libraries pass through the same formatter. No line
-holds an e-mail address in full or the address of a purchase, which is its buyer's key to it.
+holds an e-mail address in full or the address of a purchase or a ticket, which is its owner's key to it.
 """
 
 import logging
@@ -20,7 +20,8 @@ from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, add
 from tickets import privacy, trace
 
 PATH_LENGTH = 200  # characters of a path kept; no address of ours is longer
-_UUID_IN_PATH = re.compile(r"/[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+# Of a purchase, by its id, and of a ticket, by its signed code (codes.py).
+_KEY_IN_PATH = re.compile(r"/(?i:[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})|/[\w-]{22}:\d+:[\w-]+", re.ASCII)
 
 structlog.configure(
     processors=[filter_by_level, ProcessorFormatter.wrap_for_formatter],
@@ -57,7 +58,7 @@ def formatter(style: str) -> logging.Formatter:
 
 def _mask(_logger, _method, event: dict) -> dict:
     return {
-        key: privacy.mask(_UUID_IN_PATH.sub("/…", value)) if isinstance(value, str) else value
+        key: privacy.mask(_KEY_IN_PATH.sub("/…", value)) if isinstance(value, str) else value
         for key, value in event.items()
     }
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from tickets import trace
+from tickets import codes, trace
 from tickets.ledger import ON_THE_WAY, PARKED, UNPUBLISHED, TicketQuerySet
 
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
@@ -230,6 +230,18 @@ class Ticket(models.Model):
 
     def __str__(self):
         return str(self.id)
+
+    def get_absolute_url(self):
+        return reverse("ticket", args=[self.code])
+
+    @property
+    def code(self) -> str:
+        """Give the text of its QR, which is the key to its page as well; a later edition has another."""
+        return codes.sign(self.pk, self.edition)
+
+    @property
+    def short_code(self) -> str:
+        return codes.short(self.pk)
 
     @property
     def gig(self) -> Gig:

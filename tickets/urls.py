@@ -1,12 +1,13 @@
 from django.urls import path
 
-from tickets import api, views
+from tickets import api, bought, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
     path("gigs/<slug:slug>/", views.gig, name="gig"),
-    path("purchases/<uuid:pk>/", views.purchase, name="purchase"),
-    path("purchases/<uuid:pk>/status/", views.purchase_status, name="purchase_status"),
+    path("purchases/<uuid:pk>/", bought.purchase, name="purchase"),
+    path("purchases/<uuid:pk>/status/", bought.purchase_status, name="purchase_status"),
+    path("tickets/<str:code>/", bought.ticket, name="ticket"),
     # A slug has no dot, so neither name is ever the other's.
     path("images/<slug:slug>.svg", views.poster, name="poster"),
     path("images/<slug:slug>.map.svg", views.collection_point_map, name="map"),

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from tickets import limits, maps, posters, purchases
 from tickets.forms import PurchaseForm
-from tickets.models import Gig, Purchase
+from tickets.models import Gig
 from tickets.payment import CARD_FIELDS
 
 GIGS_A_PAGE = 12
@@ -65,22 +65,6 @@ def collection_point_map(request, slug):
     return HttpResponse(maps.collection_point(gig), content_type="image/svg+xml")
 
 
-@require_safe
-@never_cache
-def purchase(request, pk):
-    return _private(render(request, "tickets/purchase.html", {"purchase": _purchase(pk)}))
-
-
-@require_safe
-@never_cache
-def purchase_status(request, pk):
-    return _private(render(request, "tickets/_purchase_status.html", {"purchase": _purchase(pk)}))
-
-
-def _purchase(pk) -> Purchase:
-    return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related("tickets"), pk=pk)
-
-
 def sign_in_locked(request, _response, _credentials):
     """Answer instead of the sign-in page, as django-axes asks for, and say when to try again."""
     wait = limits.sign_in_wait(request)
@@ -89,11 +73,4 @@ def sign_in_locked(request, _response, _credentials):
 
 def _later(response: HttpResponse, seconds: int) -> HttpResponse:
     response["Retry-After"] = seconds
-    return response
-
-
-def _private(response: HttpResponse) -> HttpResponse:
-    # Whoever has the address has the page, so it must not get about: not to search engines, not as a referrer.
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    response["Referrer-Policy"] = "no-referrer"
     return response
