@@ -45,9 +45,9 @@ class QueueMissing(QueueRefused):
 
 
 class Message(NamedTuple):
-    """Hold what is sent: the body, and the trace id that goes with it as an attribute."""
+    """Hold what is sent: the body, a text where it is sent as it came, and the trace id, which goes as an attribute."""
 
-    body: dict[str, str]
+    body: dict[str, str] | str
     trace: str = ""
 
 
@@ -163,7 +163,7 @@ def _send_batch(batch: Sequence[Message]) -> list[str | QueueError]:
             Entries=[
                 {
                     "Id": str(i),
-                    "MessageBody": json.dumps(message.body, ensure_ascii=False),
+                    "MessageBody": _text(message.body),
                     "MessageAttributes": _attributes(trace=message.trace),
                 }
                 for i, message in enumerate(batch)
@@ -185,6 +185,10 @@ def ping() -> None:
     """Ask SQS for the queue, with the web's own client and permissions, or raise QueueError (12 s later at worst)."""
     with errors("reach the queue"):
         producer().get_queue_attributes(QueueUrl=url(), AttributeNames=["QueueArn"])
+
+
+def _text(body: dict[str, str] | str) -> str:
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
 
 
 def _attributes(**texts: str) -> dict:
@@ -216,22 +220,23 @@ def receive(wait_seconds: int, limit: int = BATCH) -> list[Received]:
     ]
 
 
-def delete(messages: Iterable[Received]) -> None:
+def delete(messages: Iterable[Received], queue_url: str = "") -> None:
     """Delete messages whose work is done; one that stays comes again and is found done, so that is only logged."""
     for batch in _batches(messages):
         with errors("delete"):
             answer = consumer().delete_message_batch(
-                QueueUrl=url(), Entries=[{"Id": str(i), "ReceiptHandle": m.handle} for i, m in enumerate(batch)]
+                QueueUrl=queue_url or url(),
+                Entries=[{"Id": str(i), "ReceiptHandle": m.handle} for i, m in enumerate(batch)],
             )
         _log_failures("delete", batch, answer)
 
 
-def hide(seconds: dict[Received, int]) -> None:
+def hide(seconds: dict[Received, int], queue_url: str = "") -> None:
     """Hide each message from every worker for so many seconds from now: 0 hands it back, at most 43,200."""
     for batch in _batches(seconds.items()):
         with errors("change the visibility of messages"):
             answer = consumer().change_message_visibility_batch(
-                QueueUrl=url(),
+                QueueUrl=queue_url or url(),
                 Entries=[
                     {"Id": str(i), "ReceiptHandle": message.handle, "VisibilityTimeout": wait}
                     for i, (message, wait) in enumerate(batch)
