@@ -122,3 +122,12 @@ def test_while_sqs_is_away_the_relay_has_the_mail(ticket, monkeypatch):
     assert aftersales.mail_again(ticket) is True
     assert _row().state == Ticket.State.UNPUBLISHED
     assert emails.ticket_email(_row()).extra_headers["Message-ID"] == f"<{ticket.pk}.2@localhost>"
+
+
+def test_a_mail_asked_for_later_is_not_late_at_once(ticket, work):
+    work()
+    Ticket.objects.update(created_at=timezone.now() - timedelta(days=30), mail_asked_at=timezone.now() - timedelta(30))
+    aftersales.mail_again(_row())
+    assert not Ticket.objects.hanging(timedelta(minutes=5)).exists()
+    [oldest] = [place.oldest for place in Ticket.objects.not_mailed() if place.oldest]
+    assert timezone.now() - oldest < timedelta(minutes=1)

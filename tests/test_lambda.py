@@ -231,7 +231,8 @@ def test_a_command(gig, sqs):
 
 def test_a_command_that_fails_says_what_it_has_found(gig, sqs):
     purchase = buy(gig, [Owner("Ada", "ada@example.com")], "token").purchase
-    Ticket.objects.update(created_at=datetime(2026, 1, 1, tzinfo=UTC), publish_due_at=timezone.now())
+    sold = datetime(2026, 1, 1, tzinfo=UTC)
+    Ticket.objects.update(created_at=sold, mail_asked_at=sold, publish_due_at=timezone.now())
     arguments = ["queue", "reconcile", "--older-than", "3600", "--repair"]
     with pytest.raises(CommandError) as failed:
         lambda_handler.manage({"arguments": arguments}, Context())

@@ -92,7 +92,7 @@ def test_purchases_and_their_publishing_are_counted(counted, gig, sqs):
 def test_deliveries_and_mail_times_are_counted(counted, gig, sqs, smtp):
     smtp.sink.rcpt_answers |= {"bob@example.com": "550 no such user", "eve@example.com": "450 later"}
     tickets = buy(gig, [ADA, Owner("Bob", "bob@example.com"), Owner("Eve", "eve@example.com")], "token").tickets
-    Ticket.objects.filter(pk=tickets[0].pk).update(created_at=timezone.now() - timedelta(seconds=100))
+    Ticket.objects.filter(pk=tickets[0].pk).update(mail_asked_at=timezone.now() - timedelta(seconds=100))
     publish(tickets)
     sqs.send_message(QueueUrl=queue.url(), MessageBody="{}")
     call_command("queue", "work", "--batch", stdout=StringIO())
@@ -125,7 +125,7 @@ def test_facts_come_from_the_database_in_one_statement(scrape, gig, django_asser
     sold = buy(gig, [ADA] * 7, "token").tickets
     marks = [{}, {}, {"published_at": now}, {"published_at": now}, {"published_at": now}, {"parked_at": now}]
     for age, (ticket, mark) in enumerate(zip(sold, [*marks, {"mailed_at": now}], strict=True)):
-        Ticket.objects.filter(pk=ticket.pk).update(created_at=now - timedelta(hours=1 + age), **mark)
+        Ticket.objects.filter(pk=ticket.pk).update(mail_asked_at=now - timedelta(hours=1 + age), **mark)
     with django_assert_num_queries(1):
         found = scrape()
     assert [found[f"tickets{{{state}}}"] for state in ("unpublished", "on_the_way", "parked")] == [2, 3, 1]

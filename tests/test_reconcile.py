@@ -17,7 +17,7 @@ def tickets(gig, sqs):
     """One ticket in each of the five places, in this order, all sold two hours ago."""
     sold = buy(gig, [Owner(str(i), f"{i}@example.com") for i in range(5)], "token").tickets
     now = timezone.now()
-    Ticket.objects.update(created_at=now - 2 * HOUR, publish_due_at=now)
+    Ticket.objects.update(mail_asked_at=now - 2 * HOUR, publish_due_at=now)
     Ticket.objects.filter(pk__in=[ticket.pk for ticket in sold[1:]]).update(published_at=now)
     Ticket.objects.filter(pk=sold[2].pk).update(mailed_at=now)
     Ticket.objects.filter(pk=sold[3].pk).update(parked_at=now)

@@ -51,6 +51,7 @@ def _mail(ticket: Ticket, *conditions: Q, **changes) -> bool:
     """Send a ticket on its way anew. A worker that is mailing it right now won't take this mail for its own."""
     again = Ticket.objects.filter(*conditions, pk=ticket.pk, cancelled_at=None).update(
         mailing=F("mailing") + 1,
+        mail_asked_at=Now(),
         mailed_at=None,
         parked_at=None,
         parked_cause="",

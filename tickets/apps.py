@@ -1,6 +1,13 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class TicketsConfig(AppConfig):
     name = "tickets"
     verbose_name = "Tickets"
+
+    def ready(self):
+        from tickets.roles import make_groups
+
+        # Its permissions are there by then: django.contrib.auth, which stands before this app, makes them.
+        post_migrate.connect(make_groups, sender=self)

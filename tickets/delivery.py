@@ -191,7 +191,7 @@ class Delivery:
         else:
             self._hang_ups.pop(same[0].id, None)
             outcome.done += same
-            age = timezone.now() - ticket.created_at
+            age = timezone.now() - ticket.mail_asked_at
             metrics.purchase_to_mail_seconds.observe(age.total_seconds())
             log.info("mailed", seconds=round(age.total_seconds(), 1))
             return True

@@ -25,7 +25,7 @@ FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
 class Place(NamedTuple):
     name: str
     tickets: int
-    oldest: datetime | None  # sale among them
+    oldest: datetime | None  # of their mails was asked for then
 
 
 class TicketQuerySet(models.QuerySet):
@@ -72,15 +72,15 @@ class TicketQuerySet(models.QuerySet):
             self.filter(where)
             .order_by()
             .values(place=Value(name))
-            .annotate(tickets=Count("pk"), oldest=Min("created_at"))
+            .annotate(tickets=Count("pk"), oldest=Min("mail_asked_at"))
             .values_list("place", "tickets", "oldest")
             for name, where in places.items()
         )
         return [Place(*row) for row in first.union(*others, all=True)]
 
     def hanging(self, age: timedelta):
-        """Keep, oldest first, those sold `age` ago or longer that are neither mailed nor parked."""
-        return self.filter(UNPUBLISHED | ON_THE_WAY, created_at__lte=Now() - age).order_by("created_at")
+        """Keep, oldest first, those whose mail was due `age` ago or longer that are neither mailed nor parked."""
+        return self.filter(UNPUBLISHED | ON_THE_WAY, mail_asked_at__lte=Now() - age).order_by("mail_asked_at")
 
     def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
         """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -178,7 +178,7 @@ class Ticket(models.Model):
     name = models.CharField("ticket owner", max_length=100)
     email = models.EmailField("e-mail", max_length=254)
     price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
 
     # The outbox: without `published_at` the ticket will be published, not before `publish_due_at`.
     publish_due_at = models.DateTimeField()
@@ -193,6 +193,9 @@ class Ticket(models.Model):
     received = models.PositiveIntegerField("times received", default=0, help_text="How often a worker took it on.")
     # After the sale, see aftersales.py.
     mailing = models.PositiveSmallIntegerField(default=1, help_text="Which mail: 2 if it was asked for once more.")
+    mail_asked_at = models.DateTimeField(
+        default=timezone.now, help_text="When that mail was due: at the sale, or later."
+    )
     edition = models.PositiveSmallIntegerField(default=1, help_text="The code's; with a new one the old is void.")
     readdressed_at = models.DateTimeField(null=True, blank=True, help_text="When the buyer corrected the address.")
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -221,11 +224,31 @@ class Ticket(models.Model):
             ),
             models.Index(fields=["parked_at"], condition=PARKED, name="ticket_parked"),
             models.Index(fields=["claim"], condition=Q(claim__isnull=False), name="ticket_claim"),
+            # What the dashboard asks of a million tickets is answered by an index alone, or by its last thousand rows.
+            models.Index(fields=["created_at"], include=["price", "cancelled_at"], name="ticket_sold"),
+            models.Index(
+                fields=["-mailed_at"],
+                include=["mail_asked_at"],
+                condition=Q(mailed_at__isnull=False),
+                name="ticket_mailed",
+            ),
+            # What a ticket is looked for by. Not by db_index, which would make a second one each, for LIKE.
+            models.Index(Upper("email"), name="ticket_email"),
+            models.Index(fields=["message_id"], condition=Q(message_id__gt=""), name="ticket_message"),
         ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(mailed_at=None) | Q(parked_at=None), name="ticket_mailed_or_parked_not_both"
             ),
+        ]
+        # Beyond Django's add, change, delete and view; roles.py says who has them.
+        permissions = [
+            ("mail_again", "Can mail a ticket again, correct its address, or move it to another owner"),
+            ("refund", "Can cancel a ticket, which frees its seat"),
+            ("see_revenue", "Can see what was earned"),
+            ("export", "Can take purchases and tickets away as a file"),
+            ("redrive", "Can redrive parked messages, or drop them"),
+            ("check_in", "Can check tickets in at the door"),
         ]
 
     def __str__(self):
@@ -262,3 +285,24 @@ class Ticket(models.Model):
         return bool(
             Ticket.objects.held([self]).update(parked_at=Now(), parked_cause=cause, claim=None, claimed_until=None)
         )
+
+
+class Presence(models.Model):
+    """Say of a worker that it is there, and what it lacks; written by presence.py."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="host:pid, or the name of an AWS Lambda function.")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    trouble = models.CharField(max_length=200, blank=True, help_text="What it waits for: the mail server, say.")
+    mailed = models.PositiveBigIntegerField(default=0)
+    parked = models.PositiveBigIntegerField(default=0)
+    put_off = models.PositiveBigIntegerField(default=0)
+    published = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-seen_at"]
+        verbose_name_plural = "presences"
+        default_permissions = []
+
+    def __str__(self):
+        return self.name

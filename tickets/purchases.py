@@ -76,6 +76,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
                     email=owner.email,
                     price=gig.price,
                     created_at=purchase.created_at,
+                    mail_asked_at=purchase.created_at,
                     publish_due_at=Now() + PUBLISH_LEASE,
                 )
                 for owner in owners
