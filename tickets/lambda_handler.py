@@ -19,6 +19,7 @@ from tickets import provisioning, purchases, queue, trace  # noqa: E402
 from tickets.delivery import BACKOFF_LIMIT, Delivery, Outcome  # noqa: E402
 from tickets.models import Ticket  # noqa: E402
 from tickets.outages import DatabaseDown  # noqa: E402
+from tickets.presence import Teller  # noqa: E402
 from tickets.queue import QueueError, Received  # noqa: E402
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,8 @@ def handler(event: dict, context) -> dict[str, list[dict[str, str]]]:
     except DatabaseDown as error:
         raise Away(f"stopped while the database was away; a mail that waited for its mark repeats: {error}") from None
     again = _settle(outcome)
+    counts = {"mailed": outcome.mailed, "parked": len(outcome.parked), "put_off": len(outcome.put_off)}
+    _teller().tell(counts, outcome.trouble)
     if outcome.trouble:
         raise Away(f"{type(outcome.trouble).__name__}: {outcome.trouble}")
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in again]}
@@ -53,6 +56,12 @@ def handler(event: dict, context) -> dict[str, list[dict[str, str]]]:
 def _delivery() -> Delivery:
     # Kept between invocations, and with it the connections to the mail server.
     return Delivery(timedelta(seconds=provisioning.VISIBILITY_SECONDS), provisioning.MAX_RECEIVE_COUNT)
+
+
+@cache
+def _teller() -> Teller:
+    # One row for all instances of the function.
+    return Teller(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", ""))
 
 
 def _received(record: dict) -> Received:

@@ -13,6 +13,7 @@ from tickets import metrics, provisioning, purchases, queue
 from tickets.delivery import Delivery, Outcome
 from tickets.models import Ticket
 from tickets.outages import DatabaseDown
+from tickets.presence import Teller
 from tickets.queue import QueueError, Received
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Worker:
 
     def __init__(self):
         self.counts = Counter()  # mailed, parked, put off, published
+        self._teller = Teller()
         self._stop_at: float | None = None
         self._pause = 1
         self._relay_at = self._lost_at = 0.0
@@ -102,11 +104,14 @@ class Worker:
                 self._loop(batch)
         finally:
             self._delivery.close()
+            if not self._away:  # A database that is away would cost seconds that a stop doesn't have.
+                self._teller.leave()
 
     def _loop(self, batch: bool) -> None:
         while self._stop_at is None:
             close_old_connections()
             reset_queries()  # Django keeps them with DEBUG on.
+            self._teller.tell()
             relayed = self._relay(batch)
             try:
                 messages = queue.receive(wait_seconds=1 if batch else POLL_SECONDS)
@@ -126,6 +131,7 @@ class Worker:
                     outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
                 except DatabaseDown as error:  # Our time is over, and so no message is deleted: they come again.
                     log.error("stopped while the database was away; a mail that waited for its mark repeats: %s", error)
+                    self._away = str(error)
                     return
                 heartbeat.drop([*outcome.done, *outcome.parked, *outcome.put_off])
                 self._settle(outcome)
@@ -139,6 +145,7 @@ class Worker:
         """Tell SQS what became of messages. What it doesn't hear comes again, and the ledger knows."""
         counts = {"mailed": outcome.mailed, "parked": len(outcome.parked), "put_off": len(outcome.put_off)}
         self.counts.update(counts)
+        self._teller.tell(counts)
         for name, count in counts.items():
             metrics.deliveries.labels(name).inc(count)
         if outcome.mailed:
@@ -174,6 +181,7 @@ class Worker:
             self._wait_until_well(batch, error)
             return 0
         self.counts["published"] += published
+        self._teller.tell({"published": published})
         return published
 
     def _find_lost(self) -> int:
@@ -222,6 +230,7 @@ class Worker:
         if self._away != str(trouble):
             self._away = str(trouble)
             log.warning("nothing is received until this is over: %s: %s", type(trouble).__name__, trouble)
+        self._teller.tell(trouble=trouble)
         self._sleep(self._pause)
         self._pause = min(PAUSE_LIMIT, self._pause * 2)
 
