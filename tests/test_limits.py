@@ -239,4 +239,4 @@ def test_a_silent_cache_holds_nobody_up_for_long(settings):
         settings.CACHE_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         began = time.monotonic()
         assert limits.purchase_wait(RequestFactory().get("/"), "token") == 0
-    assert time.monotonic() - began < 5 * limits.CACHE_SECONDS
+    assert time.monotonic() - began < 10  # With no limit of ours it would wait for ever.

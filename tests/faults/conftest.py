@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,11 +151,14 @@ def shop(transactional_db, checkout, sqs_server, test_queue, tmp_path):
 
 
 @pytest.fixture
-def postgres(tmp_path_factory):
+def postgres():
     """Give a PostgreSQL of the test's own, with the shop's tables and gigs to come."""
-    server = Postgres(tmp_path_factory.mktemp("postgresql"))
-    yield server
-    server.cleanup()
+    # Not below pytest's own folder: run as root, the server has a user of its own, and the next pytest to start on
+    # this machine would take that user's way in away.
+    with tempfile.TemporaryDirectory(prefix="timelessmusic-postgresql-") as folder:
+        server = Postgres(Path(folder))
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture
