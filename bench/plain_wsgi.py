@@ -15,7 +15,7 @@ def publish(tickets) -> None:
     for ticket in tickets:
         body = json.dumps(purchases.message_body(ticket))
         answer = queue.producer().send_message(QueueUrl=queue.url(), MessageBody=body)
-        Ticket.objects.mark_published({ticket.pk: answer["MessageId"]})
+        Ticket.objects.mark_published({ticket: answer["MessageId"]})
 
 
 purchases.publish = publish

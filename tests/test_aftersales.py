@@ -2,12 +2,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.db import connection
 from django.utils import timezone
 
 from tickets import aftersales, codes, emails, queue
 from tickets.delivery import Delivery
 from tickets.models import Gig, Ticket
-from tickets.purchases import Owner, buy, publish, read_message
+from tickets.purchases import Owner, buy, publish, read_message, relay
 
 LEASE = timedelta(seconds=180)
 
@@ -35,6 +37,14 @@ def work(delivery):
         return outcome
 
     return work
+
+
+def _in_a_thread(deed):
+    """Do what a web server does meanwhile, on a connection of its own."""
+    try:
+        deed()
+    finally:
+        connection.close()
 
 
 def _row():
@@ -84,6 +94,45 @@ def test_a_mail_under_way_to_the_old_address_is_not_taken_for_the_new_one(ticket
     [again] = queue.receive(wait_seconds=0)
     outcome = delivery.deliver([again])
     assert (outcome.mailed, [mail.to for mail in mailoutbox]) == (1, [["Ada Lovelace <ada@example.org>"]])
+
+
+@pytest.mark.parametrize("sender", [lambda tickets: publish(tickets), lambda _: relay()])
+def test_a_first_message_does_not_hide_that_the_second_could_not_be_published(gig, sqs, sender):
+    """SQS takes the message of a ticket that is readdressed before the mark, and then is away."""
+    tickets = buy(gig, [Owner("Ada Lovelace", "ada@example.com")], "token").tickets
+    Ticket.objects.update(publish_due_at=timezone.now())
+    asked = []
+
+    def between(**_):
+        asked.append("once more")
+        if len(asked) > 1:
+            raise EndpointConnectionError(endpoint_url="https://sqs.invalid")
+        aftersales.correct_address(_row(), "ada@example.org")
+
+    queue.producer().meta.events.register("after-call.sqs.SendMessageBatch", between)
+    sender(tickets)
+    assert (len(asked), _row().state) == (2, Ticket.State.UNPUBLISHED)
+
+
+def test_who_is_readdressed_while_the_old_address_is_refused_is_not_parked(transactional_db, ticket, smtp, delivery):
+    [message] = queue.receive(wait_seconds=0)
+    smtp.sink.data_answers["ada@example.com"] = "550 no such user"
+    smtp.sink.before_mail = lambda _: _in_a_thread(lambda: aftersales.correct_address(_row(), "ada@example.org"))
+    outcome = delivery.deliver([message])
+    assert (list(outcome.put_off), outcome.parked, _row().state) == ([message], {}, Ticket.State.ON_THE_WAY)
+    smtp.sink.before_mail = None
+    [again] = queue.receive(wait_seconds=0)
+    assert (delivery.deliver([again]).mailed, smtp.sink.recipients) == (1, ["ada@example.org"])
+    assert delivery.deliver([message]).done == [message]
+
+
+def test_a_ticket_cancelled_while_it_is_mailed_stays_cancelled(transactional_db, ticket, smtp, delivery):
+    smtp.sink.before_mail = lambda _: _in_a_thread(lambda: aftersales.cancel(ticket))
+    messages = queue.receive(wait_seconds=0)
+    assert delivery.deliver(messages).done == messages
+    assert (_row().state, _row().claim, Gig.objects.get().sold) == (Ticket.State.CANCELLED, None, 0)
+    assert delivery.deliver(messages).done == messages
+    assert len(smtp.sink.mails) == 1
 
 
 def test_a_cancelled_ticket_frees_its_seat_once_and_is_never_mailed(ticket, work, mailoutbox):

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
+from tickets import aftersales, reconcile
 from tickets.models import Gig, GigQuerySet, Purchase, Ticket
 from tickets.purchases import Busy, NotOnSale, Owner, buy, relay
 
@@ -101,6 +102,53 @@ def test_two_workers_at_once_never_claim_the_same_ticket(make_gig):
     claims = _at_once(4, lambda _: Ticket.objects.claim(ids, timedelta(seconds=60)))
     claimed = [ticket.pk for claim in claims for ticket in claim]
     assert sorted(claimed) == sorted(ids)
+
+
+def test_a_ticket_cancelled_by_two_at_once_frees_one_seat(make_gig):
+    [ticket, _] = buy(make_gig(), [ADA] * 2, "token").tickets
+    assert sorted(_at_once(6, lambda _: aftersales.cancel(ticket))) == [False] * 5 + [True]
+    assert (Gig.objects.get().sold, Gig.objects.get().revenue) == (1, 120)
+
+
+def test_a_buyer_at_two_devices_corrects_the_address_once(make_gig, sqs):
+    [ticket] = buy(make_gig(), [ADA], "token").tickets
+    answers = _at_once(6, lambda i: aftersales.correct_own_address(ticket, f"{i}@example.com"))
+    ticket.refresh_from_db()
+    assert (sorted(answers), ticket.email) == ([False] * 5 + [True], f"{answers.index(True)}@example.com")
+    assert (ticket.mailing, ticket.edition) == (2, 2)
+
+
+def test_whatever_becomes_of_a_ticket_at_once_it_is_in_one_place_and_its_seat_in_one(make_gig, sqs):
+    """Buyers, the organiser, a relay and a worker: no deadlock, and a cancelled ticket stays one."""
+    gig = make_gig(capacity=40)
+    tickets = buy(gig, [ADA] * 8, "token").tickets
+    Ticket.objects.update(publish_due_at=F("created_at"))
+
+    def deed(i):
+        ticket = tickets[i % 8]
+        match i // 8:
+            case 0:
+                return aftersales.mail_again(ticket)
+            case 1:
+                return aftersales.cancel(ticket) if i % 2 else aftersales.move(ticket, "Grace", "grace@example.com")
+            case 2:
+                return len(buy(gig, [ADA], f"token-{i}").tickets)
+            case 3:
+                return relay()
+            case _:
+                claimed = Ticket.objects.claim([ticket.pk], timedelta(seconds=60))
+                return Ticket.objects.mark_mailed(claimed) if i % 2 else Ticket.objects.release(claimed)
+
+    answers = _at_once(40, deed)
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
+    assert answers[8:16] == [True] * 8
+    found = reconcile.report(timedelta(0))
+    assert (found.balanced, found.census["cancelled"], found.seats_sold) == (True, 4, 12)
+    for ticket in Ticket.objects.filter(purchase__token="token"):
+        i = next(i for i, first in enumerate(tickets) if first == ticket)
+        # One more for each that was told it had asked for a mail, and a new code for the new owner.
+        assert ticket.mailing == 1 + answers[i] + (i % 2 == 0)
+        assert ticket.edition == 1 + (i % 2 == 0)
 
 
 def test_a_sale_that_hangs_keeps_the_others_for_a_while_only(impatient, make_gig):

@@ -210,9 +210,13 @@ class Delivery:
         outcome.put_off |= dict.fromkeys(same, backoff(receives))
 
     def _park(self, ticket: Ticket, same: list[Received], cause: str, outcome: Outcome, until) -> None:
-        log.warning("parked", cause=cause)
-        _insist(lambda: ticket.park(cause), until)
-        outcome.parked |= dict.fromkeys(same, cause)
+        if _insist(lambda: ticket.park(cause), until):
+            log.warning("parked", cause=cause)
+            outcome.parked |= dict.fromkeys(same, cause)
+            return
+        # Sent on its way anew meanwhile, or another worker's by now: this mail is not the last word on the ticket.
+        log.warning("not parked: it is no longer ours", cause=cause)
+        outcome.put_off |= dict.fromkeys(same, backoff(same[0].receive_count))
 
     def _park_unknown(self, same: list[Received], cause: str, outcome: Outcome) -> None:
         for message in same:
@@ -238,12 +242,11 @@ def _over(until: Callable[[], float | None], needs: float = 0) -> bool:
     return deadline is not None and time.monotonic() + needs >= deadline
 
 
-def _insist(write: Callable[[], object], until: Callable[[], float | None]) -> None:
+def _insist(write: Callable[[], int], until: Callable[[], float | None]) -> int:
     """Write what has happened, for as long as the database takes to be back: forgetting it would mail twice."""
     while True:
         try:
-            write()
-            return
+            return write()
         except DatabaseDown as error:
             if _over(until, needs=ATTEMPT_SECONDS):
                 raise

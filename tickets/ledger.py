@@ -2,7 +2,10 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import models
@@ -82,12 +85,20 @@ class TicketQuerySet(models.QuerySet):
         """Keep, oldest first, those whose mail was due `age` ago or longer that are neither mailed nor parked."""
         return self.filter(UNPUBLISHED | ON_THE_WAY, mail_asked_at__lte=Now() - age).order_by("mail_asked_at")
 
-    def mark_published(self, message_ids: dict[uuid.UUID, str]) -> None:
-        """Record the message ids, by ticket id, that SQS gave: one UPDATE for all."""
-        self.filter(pk__in=message_ids).update(
-            published_at=Now(),
-            message_id=models.Case(*(models.When(pk=pk, then=models.Value(id)) for pk, id in message_ids.items())),
-        )
+    def of_mailing(self, tickets: Iterable["Ticket"]):
+        """Keep of `tickets` those that nobody has sent on their way anew since they were read (see aftersales.py)."""
+        ids = defaultdict(list)
+        for ticket in tickets:
+            ids[ticket.mailing].append(ticket.pk)
+        return self.filter(reduce(or_, (Q(mailing=mailing, pk__in=pks) for mailing, pks in ids.items()), Q(pk__in=[])))
+
+    def mark_published(self, message_ids: dict["Ticket", str]) -> None:
+        """Record the message ids that SQS gave: one UPDATE for all.
+
+        Only of this mailing: where a ticket's next one could not be published, this mark would hide that.
+        """
+        ids = (models.When(pk=ticket.pk, then=Value(message_id)) for ticket, message_id in message_ids.items())
+        self.of_mailing(message_ids).update(published_at=Now(), message_id=models.Case(*ids))
 
     def claim(self, ids, lease: timedelta) -> list["Ticket"]:
         """Claim for this worker those of `ids` that nobody holds, has mailed or cancelled, and return them.
@@ -109,19 +120,15 @@ class TicketQuerySet(models.QuerySet):
         return self.held(tickets).update(claimed_until=Now() + lease)
 
     def mark_mailed(self, tickets) -> int:
-        """Record mails and end their claims; return how many were not recorded already.
+        """Record mails and end their claims, in one UPDATE; return how many were not recorded already.
 
-        Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now.
+        Not only while the claims are ours: what was mailed is mailed, whoever holds the claim by now. Only this
+        mailing, though: who has asked for another one meanwhile, to another address say, still gets that.
         """
-        # Only this mailing, though: who has asked for another one meanwhile, to another address say, still gets that.
-        mailings = defaultdict(list)
-        for ticket in tickets:
-            mailings[ticket.mailing].append(ticket.pk)
-        return sum(
-            self.filter(pk__in=ids, mailing=mailing, mailed_at=None).update(
-                mailed_at=Now(), parked_at=None, parked_cause="", claim=None, claimed_until=None
-            )
-            for mailing, ids in mailings.items()
+        return (
+            self.of_mailing(tickets)
+            .filter(mailed_at=None)
+            .update(mailed_at=Now(), parked_at=None, parked_cause="", claim=None, claimed_until=None)
         )
 
     def release(self, tickets) -> int:

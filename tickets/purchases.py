@@ -180,7 +180,7 @@ def _send(tickets: Sequence[Ticket], send: Callable[[Sequence[queue.Message]], l
         if isinstance(answer, queue.QueueError):
             log.warning("kept for the relay", ticket=str(ticket.pk), trace=ticket.purchase.trace, cause=str(answer))
         else:
-            sent[ticket.pk] = answer
+            sent[ticket] = answer
     if sent:
         Ticket.objects.mark_published(sent)
 
