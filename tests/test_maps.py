@@ -23,11 +23,15 @@ def _gig(**changes):
 
 
 def _drawn(gig):
-    return ElementTree.fromstring(collection_point(gig))  # noqa: S314 - our own
+    return ElementTree.fromstring(collection_point(gig).svg)  # noqa: S314 - our own
 
 
 def _texts(gig):
     return [text.text for text in _drawn(gig).iter(f"{SVG}text")]
+
+
+def _title(gig):
+    return _drawn(gig).findtext(f"{SVG}title")
 
 
 def test_it_works():
@@ -41,9 +45,8 @@ def test_it_works():
         "250 m",
         "500 m",
         "N",
-        "Bishop Lucey Park",
-        "51.89700° N · 8.47480° W",
     ]
+    assert _title(_gig()) == "Bishop Lucey Park: 51.89700° N · 8.47480° W"
 
 
 def test_the_grid_is_drawn_to_scale():
@@ -65,16 +68,17 @@ def test_the_grid_is_drawn_to_scale():
 )
 def test_it_works_all_over_the_world(latitude, longitude, position):
     gig = _gig(latitude=Decimal(latitude), longitude=Decimal(longitude))
-    *degrees, _, _, _, _, last = _texts(gig)
-    assert (last, len(collection_point(gig)) < 16_000) == (position, True)
+    *degrees, _, _, _ = _texts(gig)
+    assert (_title(gig), len(collection_point(gig).svg) < 24_000) == (f"Bishop Lucey Park: {position}", True)
     assert all(float(text.split("°")[0]) <= 180 for text in degrees)
 
 
 @pytest.mark.parametrize("changes", [{"latitude": None}, {"longitude": None}, {"latitude": Decimal(90)}])
 def test_without_coordinates_it_names_the_place(changes):
-    assert _texts(_gig(**changes)) == ["Bishop Lucey Park"]
+    assert (_texts(_gig(**changes)), _title(_gig(**changes))) == ([], "Bishop Lucey Park")
 
 
 @pytest.mark.parametrize("place", ["<script>alert('x')</script>", "Bob & Co", "山下公園", "x" * 200])
 def test_any_name_is_text_and_nothing_else(place):
-    assert _texts(_gig(collection_point=place))[-2] == place
+    assert _title(_gig(collection_point=place)).split(":")[0] == place.split(":")[0]
+    assert list(_drawn(_gig(collection_point=place)).iter(f"{SVG}script")) == []

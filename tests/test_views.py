@@ -101,15 +101,6 @@ def test_an_unpublished_gig_is_not_there(client, gig):
     assert client.get(reverse("poster", args=[gig.slug])).status_code == 404
 
 
-def test_a_poster_is_an_svg_that_may_be_cached(client, gig):
-    poster = client.get(reverse("poster", args=[gig.slug]))
-    assert (poster.status_code, poster["Content-Type"], poster["Cache-Control"]) == (
-        200,
-        "image/svg+xml",
-        "public, max-age=3600",
-    )
-
-
 # --- Buying ---------------------------------------------------------------------------------------
 
 

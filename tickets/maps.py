@@ -3,12 +3,15 @@
 There are no streets on it: a street map would come from somebody else's server, or be made up.
 """
 
+import functools
 import math
+from decimal import Decimal
 
 from django.template.loader import render_to_string
 
+from tickets.lettering import alphabet, fitted
 from tickets.models import Gig
-from tickets.posters import MARGIN, PALETTES, TEXT_WIDTH, WIDTH, decade_of, fitted
+from tickets.posters import MARGIN, ROOM, WIDTH, Picture, palette
 
 HEIGHT, FOOT = 400, 296  # px; the text stands from FOOT on
 LABEL = 24  # px that a label takes at the edge
@@ -20,18 +23,25 @@ RINGS = (250, 500)  # metres around the collection point
 FARTHEST = 70  # degrees from the equator; beyond, the meridians run into one another
 
 
-def collection_point(gig: Gig) -> str:
+def collection_point(gig: Gig) -> Picture:
     """Draw the sheet, 3 to 2, as an SVG document that needs nothing from elsewhere; without coordinates a pin alone."""
-    paper, ink, colours = PALETTES[decade_of(gig)]
-    known = gig.latitude is not None and gig.longitude is not None and abs(gig.latitude) <= FARTHEST
-    return render_to_string(
+    return _drawn(gig.slug, gig.year, gig.collection_point, gig.latitude, gig.longitude)
+
+
+@functools.lru_cache(maxsize=1000)
+def _drawn(slug: str, year: int, name: str, latitude: Decimal | None, longitude: Decimal | None) -> Picture:
+    paper, ink, colours = palette(slug, year)
+    known = latitude is not None and longitude is not None and abs(latitude) <= FARTHEST
+    position = f"{_degrees(latitude, 'NS', 5)} · {_degrees(longitude, 'EW', 5)}" if known else ""
+    lines = [fitted(name, MARGIN, FOOT + 46, 24, ROOM)]
+    if known:
+        lines.append(fitted(position, MARGIN, HEIGHT - 22, 16, ROOM))
+    svg = render_to_string(
         "tickets/maps/collection_point.svg",
         {
-            "gig": gig,
+            "title": f"{name}: {position}" if known else name,
             "width": WIDTH,
             "height": HEIGHT,
-            "margin": MARGIN,
-            "text_width": TEXT_WIDTH,
             "foot": FOOT,
             "paper": paper,
             "ink": ink,
@@ -39,11 +49,12 @@ def collection_point(gig: Gig) -> str:
             "x": X,
             "y": Y,
             "rings": [(f"{metres} m", metres * SCALE, Y + metres * SCALE) for metres in RINGS],
-            "grid": _grid(float(gig.latitude), float(gig.longitude)) if known else None,
-            "place": fitted(gig.collection_point, 30, FOOT + 40),
-            "position": f"{_degrees(gig.latitude, 'NS', 5)} · {_degrees(gig.longitude, 'EW', 5)}" if known else "",
+            "grid": _grid(float(latitude), float(longitude)) if known else None,
+            "lines": lines,
+            "letters": alphabet(lines),
         },
     )
+    return Picture.of(svg)
 
 
 def _grid(latitude: float, longitude: float) -> dict[str, list[tuple[float, str]]]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets import api, bought, views
+from tickets import api, bought, images, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
@@ -8,9 +8,11 @@ urlpatterns = [
     path("purchases/<uuid:pk>/", bought.purchase, name="purchase"),
     path("purchases/<uuid:pk>/status/", bought.purchase_status, name="purchase_status"),
     path("tickets/<str:code>/", bought.ticket, name="ticket"),
-    # A slug has no dot, so neither name is ever the other's.
-    path("images/<slug:slug>.svg", views.poster, name="poster"),
-    path("images/<slug:slug>.map.svg", views.collection_point_map, name="map"),
+    # A slug has no dot, so no name is ever another's.
+    path("images/<slug:slug>.svg", images.poster, name="poster"),
+    path("images/<slug:slug>.png", images.poster_png, name="poster_png"),
+    path("images/<slug:slug>.preview.png", images.preview_png, name="preview"),
+    path("images/<slug:slug>.map.svg", images.collection_point_map, name="map"),
     path("api/", api.viewer, name="api"),
     path("api/openapi.yml", api.specification, name="openapi"),
     path("api/gigs", api.gigs, name="api_gigs"),

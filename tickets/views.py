@@ -3,11 +3,11 @@
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tickets import limits, maps, posters, purchases
+from tickets import limits, purchases
 from tickets.forms import PurchaseForm
 from tickets.models import Gig
 from tickets.payment import CARD_FIELDS
@@ -49,20 +49,6 @@ def gig(request, slug):
     if wait:
         return _later(render(request, "tickets/gig_detail.html", page, status=429), wait)
     return render(request, "tickets/gig_detail.html", page, status=422 if form and form.errors else 200)
-
-
-@require_safe
-@cache_control(public=True, max_age=3600)
-def poster(request, slug):
-    gig = get_object_or_404(Gig.objects.published(), slug=slug)
-    return HttpResponse(posters.poster(gig), content_type="image/svg+xml")
-
-
-@require_safe
-@cache_control(public=True, max_age=3600)
-def collection_point_map(request, slug):
-    gig = get_object_or_404(Gig.objects.published(), slug=slug)
-    return HttpResponse(maps.collection_point(gig), content_type="image/svg+xml")
 
 
 def sign_in_locked(request, _response, _credentials):

@@ -2,6 +2,8 @@
 
 from django import template
 
+from tickets import images
+
 register = template.Library()
 
 FEW_SEATS = 20
@@ -12,3 +14,9 @@ FEW_PERCENT = 10
 def few_left(gig) -> bool:
     """Tell whether so few seats are left that a buyer should hear of it."""
     return 0 < gig.available <= max(FEW_SEATS, gig.capacity * FEW_PERCENT // 100)
+
+
+@register.filter
+def picture(gig, name: str) -> str:
+    """Give the address of one of a gig's pictures: poster, poster_png, preview or map."""
+    return images.address(gig, name)

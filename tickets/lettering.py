@@ -1,0 +1,98 @@
+"""Set lines in League Gothic as outlines: the same letters in every browser and in a PNG, with no font at hand.
+
+A picture may load nothing, so a text in it would be set in whatever the reader's system has. That is what is left for
+scripts that League Gothic doesn't have.
+"""
+
+import functools
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.ttLib import TTFont
+
+FONT = Path(__file__).parent / "static/tickets/fonts/league-gothic.woff2"
+UNITS, CAPITAL = 1000, 735  # units in an em, half of the font's own to save digits; the height of a capital
+GUESS = 700  # units: a letter of another script, in the widest font of the stack; a narrower one is stretched
+
+
+class Letter(NamedTuple):
+    name: str  # its id in the picture
+    advance: int  # units
+    outline: str
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    x: int  # px
+    baseline: int  # px from the top
+    capital: float  # px: the height of a capital
+
+    @property
+    def size(self) -> float:
+        return round(self.capital * UNITS / CAPITAL, 1)
+
+    @property
+    def scale(self) -> float:
+        return round(self.size / UNITS, 4)
+
+    @property
+    def width(self) -> int:
+        """Give the line's width in px; of another script what it is stretched to."""
+        return round(width(self.text) * self.size / UNITS)
+
+    @property
+    def letters(self) -> list[tuple[int, Letter]]:
+        """Give each letter that leaves ink, with its place in units; nothing if the font lacks any of them."""
+        if not _has(self.text):
+            return []
+        placed, at = [], 0
+        for char in self.text:
+            if letter(char).outline:
+                placed.append((at, letter(char)))
+            at += letter(char).advance
+        return placed
+
+
+def fitted(text: str, x: int, baseline: int, capital: float, room: int) -> Line:
+    """Set a line with capitals as high as `capital` (px), or as the `room` (px) lets them be."""
+    text = unicodedata.normalize("NFC", text)  # The font has é, but no accent to put on an e.
+    return Line(text, x, baseline, min(capital, round(room * CAPITAL / max(1, width(text)), 1)))
+
+
+def alphabet(lines: list[Line]) -> list[Letter]:
+    """Give every letter of the lines once, in an order that doesn't change."""
+    return sorted({letter for line in lines for _, letter in line.letters})
+
+
+def width(text: str) -> int:
+    """Give a text's width in units."""
+    if _has(text):
+        return sum(letter(char).advance for char in text)
+    # Combining marks stand on their letter; what is wide stands on a square.
+    return sum(
+        0 if unicodedata.combining(char) else UNITS if unicodedata.east_asian_width(char) in "WF" else GUESS
+        for char in text
+    )
+
+
+@functools.cache
+def _font() -> TTFont:
+    return TTFont(FONT)
+
+
+def _has(text: str) -> bool:
+    return all(ord(char) in _font().getBestCmap() for char in text)
+
+
+@functools.cache
+def letter(char: str) -> Letter:
+    glyphs = _font().getGlyphSet()
+    glyph = glyphs[_font().getBestCmap()[ord(char)]]
+    pen = SVGPathPen(glyphs, ntos=lambda number: str(round(number)))
+    glyph.draw(TransformPen(pen, (0.5, 0, 0, 0.5, 0, 0)))
+    return Letter(f"u{ord(char):x}", glyph.width // 2, pen.getCommands())
