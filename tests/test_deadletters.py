@@ -82,7 +82,7 @@ def test_more_than_ten_are_each_seen_once(sqs):
 
 def test_the_queue_can_be_looked_at_too(sqs):
     [message_id] = queue.send([queue.Message(_body(0))])
-    [letter] = browse(queue_url=queue.url())
+    [letter] = browse(of_queue=True)
     assert (letter.id, letter.origin, letter.cause, _depths()) == (message_id, message_id, "", (1, 0))
 
 

@@ -68,10 +68,10 @@ def by_id(*ids: str) -> Select:
     return lambda letter: not wanted.isdisjoint({letter.id, letter.origin, str(letter.ticket_id)})
 
 
-def browse(limit: int = 100, select: Select = everything, queue_url: str | None = None) -> list[Letter]:
-    """Look at messages, of the DLQ unless told otherwise; they stay, hidden from others for as long as this takes."""
+def browse(limit: int = 100, select: Select = everything, of_queue: bool = False) -> list[Letter]:
+    """Look at messages of the DLQ, or of the queue; they stay, hidden from others for as long as this takes."""
     held: dict[str, Letter] = {}
-    queue_url = queue_url or _dlq()
+    queue_url = _url(of_queue)
     try:
         letters = (letter for batch in _receive_all(queue_url, held) for letter in batch if select(letter))
         return list(islice(letters, limit))
@@ -87,7 +87,7 @@ def redrive(select: Select, maximum: int | None = None) -> Iterator[tuple[Letter
     while this runs is left, lest it go round for ever. Raise QueueError where SQS can't be reached.
     """
     held: dict[str, Letter] = {}
-    queue_url, sent, left = _dlq(), set(), maximum
+    queue_url, sent, left = _url(), set(), maximum
     try:
         for batch in _receive_all(queue_url, held):
             chosen = [letter for letter in batch if select(letter) and letter.origin not in sent][:left]
@@ -110,7 +110,7 @@ def redrive(select: Select, maximum: int | None = None) -> Iterator[tuple[Letter
 def drop(select: Select, reason: str) -> list[Letter]:
     """Delete messages of the DLQ for ever, and say why in the log. Their tickets stay parked, with their cause."""
     held: dict[str, Letter] = {}
-    queue_url, dropped = _dlq(), []
+    queue_url, dropped = _url(), []
     try:
         for batch in _receive_all(queue_url, held):
             chosen = [letter for letter in batch if select(letter)]
@@ -125,9 +125,9 @@ def drop(select: Select, reason: str) -> list[Letter]:
     return dropped
 
 
-def _dlq() -> str:
-    with queue.errors("find the dead-letter queue"):
-        return queue.dead_letter_url()
+def _url(of_queue: bool = False) -> str:
+    with queue.errors("look at messages"):
+        return queue.url() if of_queue else queue.dead_letter_url()
 
 
 def _receive_all(queue_url: str, held: dict[str, Letter]) -> Iterator[list[Letter]]:

@@ -73,6 +73,12 @@ def create() -> tuple[str, list[str]]:
     return queue_url, done
 
 
+def purge() -> None:
+    """Empty the queue, not its DLQ; a message that is received while this runs may still be worked on."""
+    with queue.errors("purge the queue"):
+        queue.consumer().purge_queue(QueueUrl=queue.url())
+
+
 def queue_attributes(dlq_arn: str) -> dict[str, str]:
     """Give the queue's knobs; template.yml sets the same."""
     return {

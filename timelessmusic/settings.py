@@ -93,8 +93,10 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
+    "django_typer",  # for `manage.py shellcompletion`
     "tickets",
 ]
+DT_RICH_TRACEBACK_CONFIG = False  # Rich's tracebacks show every variable: a card among them.
 
 MIDDLEWARE = [
     "tickets.health.probes",
