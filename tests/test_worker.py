@@ -1,5 +1,6 @@
 import json
 import threading
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,19 @@ def test_it_publishes_what_requests_could_not_and_mails_it(sell, sqs, mailoutbox
     Ticket.objects.update(publish_due_at=timezone.now())
     assert _run() == {"mailed": 1, "parked": 0, "put_off": 0, "published": 1}
     assert len(mailoutbox) == 1
+
+
+def test_a_hundred_deliveries_take_22_calls_of_sqs(gig, sqs, mailoutbox):
+    gig.capacity = 100
+    gig.save(update_fields=["capacity"])
+    publish(buy(gig, [Owner(str(i), f"{i}@example.com") for i in range(100)], "token").tickets)
+    provisioning.describe()  # The addresses are known then.
+    asked = Counter()
+    queue.consumer().meta.events.register("before-call.sqs.*", lambda model, **_: asked.update([model.name]))
+    assert _run()["mailed"] == len(mailoutbox) == 100
+    del asked["GetQueueAttributes"]  # at its start
+    # Two find nothing: the one ahead, and the poll that ends this.
+    assert asked == {"ReceiveMessage": 12, "DeleteMessageBatch": 10}
 
 
 def test_an_empty_queue_ends_a_batch(sqs, db):
@@ -154,22 +168,21 @@ def test_a_heartbeat_keeps_messages_hidden_and_tickets_claimed_until_they_are_le
     [message] = queue.receive(wait_seconds=0)
     hidden, beats, extended = [], threading.Semaphore(0), threading.Semaphore(0)
 
-    class Postman:
-        def extend(self):
-            extended.release()
-
     def hide(seconds):
         hidden.append(seconds)
         beats.release()
 
     monkeypatch.setattr(queue, "hide", hide)
-    with Heartbeat([message], Postman(), visibility_seconds=0.03) as heartbeat:
+    with Heartbeat(extended.release, visibility_seconds=0.03) as heartbeat:
+        heartbeat.keep([message])
+        before = len(hidden)
         for beat in (beats, beats, extended, extended):
             assert beat.acquire(timeout=10)
         heartbeat.drop([message])
         after = len(hidden)
         assert beats.acquire(timeout=10)
-    assert hidden[:after] == [{message: 0.03}] * after
+    assert all(seconds == {} for seconds in hidden[:before])
+    assert hidden[before:after] == [{message: 0.03}] * (after - before)
     assert all(seconds == {} for seconds in hidden[after:])
 
 
@@ -179,20 +192,20 @@ def test_a_database_that_hangs_does_not_keep_the_heartbeat_from_sqs(sell, sqs, m
     [message] = queue.receive(wait_seconds=0)
     hangs, over, hidden, enough = threading.Event(), threading.Event(), [], threading.Event()
 
-    class Postman:
-        def extend(self):
-            hangs.set()
-            over.wait(10)
+    def extend():
+        hangs.set()
+        over.wait(10)
 
     def hide(seconds):
-        if hangs.is_set():
+        if hangs.is_set() and seconds:
             hidden.append(seconds)
         if len(hidden) == 3:
             enough.set()
 
     monkeypatch.setattr(queue, "hide", hide)
-    with Heartbeat([message], Postman(), visibility_seconds=0.03):
-        assert enough.wait(5)
+    with Heartbeat(extend, visibility_seconds=0.03) as heartbeat:
+        heartbeat.keep([message])
+        assert enough.wait(10)
         over.set()
     assert hidden[:3] == [{message: 0.03}] * 3
 

@@ -87,7 +87,8 @@ class Delivery:
 
     def extend(self) -> None:
         """Extend the claims on the batch under way: a heartbeat's part, from its own thread."""
-        Ticket.objects.extend(self._claimed, self._lease)
+        if self._claimed:
+            Ticket.objects.extend(self._claimed, self._lease)
 
     def probe(self) -> Exception | None:
         """Try the database and the mail server; return what is wrong, if anything."""

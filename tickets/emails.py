@@ -4,12 +4,14 @@ import smtplib
 import time
 from email.headerregistry import Address
 from email.utils import parseaddr
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
+from django.utils.functional import cached_property
 
 from tickets import privacy, trace
 from tickets.models import Ticket
@@ -51,7 +53,7 @@ def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
         "site_url": settings.SITE_URL,
         "purchase_url": settings.SITE_URL + ticket.purchase.get_absolute_url(),
     }
-    mail = EmailMultiAlternatives(
+    mail = _Mail(
         subject=" ".join(render_to_string("tickets/emails/ticket_subject.txt", context).split()),
         body=render_to_string("tickets/emails/ticket.txt", context),
         to=[_address(ticket.name, ticket.email)],
@@ -71,6 +73,22 @@ def _address(name: str, email: str) -> str:
 
 def _domain() -> str:
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or urlsplit(settings.SITE_URL).hostname
+
+
+class _Mail(EmailMultiAlternatives):
+    """Build the message once, though the Mailer asks for it, to see whether it can be built, and Django's backend."""
+
+    def message(self):
+        return self._message
+
+    @cached_property
+    def _message(self):
+        message = super().message()
+        for part in message.walk():
+            if part.is_multipart():
+                # Or the generator compiles a pattern for each one, to look for a boundary that is free.
+                part.set_boundary(token_hex(16))
+        return message
 
 
 class Mailer:

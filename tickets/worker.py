@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 from django.db import DatabaseError, close_old_connections, connection, reset_queries
@@ -32,18 +33,19 @@ class Unavailable(Exception):
 
 
 class Heartbeat:
-    """Keep messages hidden from other workers, and their tickets claimed, while they are worked on.
+    """Keep messages hidden from other workers, and the tickets of those worked on claimed.
 
     Each in a thread of its own: while SQS or the database hangs, the other still keeps other workers off.
     """
 
-    def __init__(self, messages: list[Received], delivery: Delivery, visibility_seconds: int):
-        self._messages, self._visibility = set(messages), visibility_seconds
+    def __init__(self, extend_claims: Callable[[], object], visibility_seconds: int):
+        self._visibility = visibility_seconds
+        self._messages: set[Received] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, args=[extend], name="heartbeat", daemon=True)
-            for extend in (self._hide, delivery.extend)
+            for extend in (self._hide, extend_claims)
         ]
 
     def __enter__(self):
@@ -56,7 +58,11 @@ class Heartbeat:
         for thread in self._threads:
             thread.join(timeout=1)  # It may hang on what is away, and there is nothing left to keep.
 
-    def drop(self, messages) -> None:
+    def keep(self, messages: Iterable[Received]) -> None:
+        with self._lock:
+            self._messages |= set(messages)
+
+    def drop(self, messages: Iterable[Received]) -> None:
         """Let go of messages before they are deleted or put off: a beat after that would undo it."""
         with self._lock:
             self._messages -= set(messages)
@@ -67,7 +73,8 @@ class Heartbeat:
                 extend()
             except (QueueError, DatabaseError) as error:
                 log.warning("a heartbeat failed; the next one follows: %s", error)
-        connection.close()
+            finally:
+                connection.close()  # Not one kept for a statement a minute.
 
     def _hide(self) -> None:
         with self._lock:
@@ -84,6 +91,7 @@ class Worker:
         self._pause = 1
         self._relay_at = self._lost_at = 0.0
         self._away = ""
+        self._ahead: Future[list[Received]] | None = None
 
     def stop(self) -> None:
         """Ask the loop to end. Safe in a signal handler: it takes no lock."""
@@ -98,14 +106,19 @@ class Worker:
         self._delivery = Delivery(
             timedelta(seconds=self._visibility), description.max_receive_count or provisioning.MAX_RECEIVE_COUNT
         )
-        try:
-            # Before the first receive: each one counts against a message, and a restart must not spend them.
-            if self._wait_until_well(batch):
-                self._loop(batch)
-        finally:
-            self._delivery.close()
-            if not self._away:  # A database that is away would cost seconds that a stop doesn't have.
-                self._teller.leave()
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="receive") as self._receiver,
+            Heartbeat(self._delivery.extend, self._visibility) as self._heartbeat,
+        ):
+            try:
+                # Before the first receive: each one counts against a message, and a restart must not spend them.
+                if self._wait_until_well(batch):
+                    self._loop(batch)
+            finally:
+                self._hand_back_ahead()
+                self._delivery.close()
+                if not self._away:  # A database that is away would cost seconds that a stop doesn't have.
+                    self._teller.leave()
 
     def _loop(self, batch: bool) -> None:
         while self._stop_at is None:
@@ -114,7 +127,7 @@ class Worker:
             self._teller.tell()
             relayed = self._relay(batch)
             try:
-                messages = queue.receive(wait_seconds=1 if batch else POLL_SECONDS)
+                messages = self._receive(wait_seconds=1 if batch else POLL_SECONDS)
                 self._back()
             except QueueError as error:
                 self._is_away(error, batch)
@@ -124,22 +137,37 @@ class Worker:
             elif not self._find_lost() and batch and not relayed:
                 return
 
+    def _receive(self, wait_seconds: int) -> list[Received]:
+        """Give the next batch. A full one means that more may wait: those are received while it is worked on.
+
+        That is ten messages at most that wait in this process, kept by the heartbeat, and by a short poll, for a
+        stop waits for its end.
+        """
+        ahead, self._ahead = self._ahead, None
+        messages = (ahead and ahead.result()) or self._receive_now(wait_seconds)
+        if len(messages) == queue.BATCH:
+            self._ahead = self._receiver.submit(self._receive_now, wait_seconds=0)
+        return messages
+
+    def _receive_now(self, wait_seconds: int) -> list[Received]:
+        messages = queue.receive(wait_seconds=wait_seconds)
+        self._heartbeat.keep(messages)
+        return messages
+
     def _work(self, messages: list[Received], batch: bool) -> None:
-        with Heartbeat(messages, self._delivery, self._visibility) as heartbeat:
-            while messages:
-                try:
-                    outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
-                except DatabaseDown as error:  # Our time is over, and so no message is deleted: they come again.
-                    log.error("stopped while the database was away; a mail that waited for its mark repeats: %s", error)
-                    self._away = str(error)
-                    return
-                heartbeat.drop([*outcome.done, *outcome.parked, *outcome.put_off])
-                self._settle(outcome)
-                messages = outcome.held
-                if messages and (self._stop_at or not self._wait_until_well(batch, outcome.trouble, messages)):
-                    heartbeat.drop(messages)
-                    self._hand_back(messages)
-                    return
+        while messages:
+            try:
+                outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
+            except DatabaseDown as error:  # Our time is over, and so no message is deleted: they come again.
+                log.error("stopped while the database was away; a mail that waited for its mark repeats: %s", error)
+                self._away = str(error)
+                return
+            self._heartbeat.drop([*outcome.done, *outcome.parked, *outcome.put_off])
+            self._settle(outcome)
+            messages = outcome.held
+            if messages and (self._stop_at or not self._wait_until_well(batch, outcome.trouble, messages)):
+                self._hand_back(messages)
+                return
 
     def _settle(self, outcome: Outcome) -> None:
         """Tell SQS what became of messages. What it doesn't hear comes again, and the ledger knows."""
@@ -159,11 +187,20 @@ class Worker:
             log.warning("the work is done, SQS didn't hear of it: %s", error)
 
     def _hand_back(self, messages: list[Received]) -> None:
+        self._heartbeat.drop(messages)
         try:
             queue.hide(dict.fromkeys(messages, 0))
             log.info("handed back %d messages", len(messages))
         except QueueError as error:
             log.warning("%d messages come back after the visibility timeout: %s", len(messages), error)
+
+    def _hand_back_ahead(self) -> None:
+        """Hand back what was received ahead of a stop."""
+        try:
+            if self._ahead and (messages := self._ahead.result()):
+                self._hand_back(messages)
+        except QueueError as error:
+            log.warning("nothing was received ahead: %s", error)
 
     def _relay(self, batch: bool) -> int:
         """Publish what requests could not, every few seconds; return how many tickets that were."""

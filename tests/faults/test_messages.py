@@ -37,6 +37,26 @@ def test_a_mail_that_takes_longer_than_the_visibility_timeout_is_mailed_once(sho
     assert "mailed 0, parked 0, put off 0, published 0" in other.said
 
 
+def test_messages_received_ahead_are_kept_from_other_workers(shop, sell):
+    held, go_on = Event(), Event()
+
+    def hold(_):
+        held.set()
+        go_on.wait(60)
+
+    shop.smtp.sink.before_mail = hold
+    sell(*(f"{number}" for number in range(20)))
+    shop.worker()
+    assert held.wait(30)
+    eventually(lambda: provisioning.describe().in_flight == 20)  # Ten in work, ten ahead.
+    other = shop.worker()
+    shop.sqs.wait_for("ChangeMessageVisibilityBatch", times=shop.sqs.seen["ChangeMessageVisibilityBatch"] + 10)
+    go_on.set()
+    eventually(lambda: _all_done(20))
+    assert (other.stop(), len(shop.smtp.sink.mails)) == (0, 20)
+    assert "mailed 0, parked 0, put off 0, published 0" in other.said
+
+
 def test_when_the_heartbeat_fails_the_claim_still_keeps_the_other_worker_off(shop, sell):
     held, go_on = Event(), Event()
 

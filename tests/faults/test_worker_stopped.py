@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import proxy
 from tests.faults.shop import eventually
-from tickets import provisioning
+from tickets import provisioning, queue
 from tickets.models import Ticket
 
 
@@ -71,6 +71,19 @@ def test_in_the_middle_of_a_batch_the_rest_is_handed_back_at_once(shop, sell, ho
     shop.worker()
     eventually(lambda: Ticket.objects.mailed().count() == 10)
     assert shop.smtp.sink.recipients == [f"{letter}@example.com" for letter in "abcdefghij"]
+
+
+def test_what_was_received_ahead_is_handed_back_too(shop, sell, hold):
+    held, go_on = hold
+    sell(*(f"{number}" for number in range(20)))
+    worker = shop.worker()
+    eventually(lambda: len(held) == 4 and provisioning.describe().in_flight == 20)
+    worker.signal(signal.SIGTERM)
+    go_on.set()
+    assert worker.wait() == 0
+    left = provisioning.describe()
+    assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (16, 0, 4)
+    assert [message.receive_count for message in queue.receive(wait_seconds=1)] == [2] * 10
 
 
 def test_a_mail_that_hangs_does_not_hold_up_the_end(shop, sell, hold):
