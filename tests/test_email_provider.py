@@ -62,7 +62,13 @@ def test_it_sends(provider, mail):
     [sent] = provider.mails
     assert (sent["To"], sent["Subject"], sent["TextBody"]) == (mail.to[0], mail.subject, mail.body)
     headers = {header["Name"]: header["Value"] for header in sent["Headers"]}
-    assert headers == {name: mail.extra_headers[name] for name in ("Message-ID", "X-Trace-Id")}
+    assert headers == {name: mail.extra_headers[name] for name in ("Message-ID", "Auto-Submitted", "X-Trace-Id")}
+    files = [(file["Name"], file["ContentType"], file.get("ContentID")) for file in sent["Attachments"]]
+    picture, calendar, pdf = files
+    assert picture[:2] == ("qr.png", "image/png")
+    assert picture[2] in sent["HtmlBody"]
+    assert calendar == ("nirvana-cork-1991.ics", 'text/calendar; charset="utf-8"', None)
+    assert pdf == ("nirvana-cork-1991.pdf", "application/pdf", None)
 
 
 @pytest.mark.parametrize(

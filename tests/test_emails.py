@@ -1,5 +1,12 @@
+import io
+import re
+
 import pytest
+import zxingcpp
 from django.core import mail
+from icalendar import Calendar
+from PIL import Image
+from pypdf import PdfReader
 
 from tests.smtp import SmtpServer
 from tickets import emails
@@ -20,14 +27,83 @@ def test_the_mail_arrives_with_its_names_intact(ticket, smtp):
     assert received["To"].addresses[0].display_name == "Zoë 🎸 von Ötzi, Jr."
     assert received["To"].addresses[0].addr_spec == "zoe@example.com"
     assert received["Message-ID"] == f"<{ticket.pk}.1@localhost>"
-    assert [part.get_content_type() for part in received.walk()] == [
-        "multipart/alternative",
-        "text/plain",
-        "text/html",
+    for kind in ("plain", "html"):
+        text = received.get_body([kind]).get_content()
+        assert "Zoë 🎸 von Ötzi, Jr." in text
+        assert "Nirvana" in text
+
+
+@pytest.fixture
+def received(ticket, smtp):
+    """Give the mail as a mail server gets it."""
+    mailer = Mailer()
+    mailer.send(ticket_email(ticket))
+    mailer.drop()
+    return smtp.sink.mails[0]
+
+
+def test_its_parts_are_where_mail_programs_look_for_them(received):
+    assert [(part.get_content_type(), part.get_filename()) for part in received.walk()] == [
+        ("multipart/mixed", None),
+        ("multipart/related", None),
+        ("multipart/alternative", None),
+        ("text/plain", None),
+        ("text/html", None),
+        ("image/png", "qr.png"),
+        ("text/calendar", "nirvana-cork-1991.ics"),
+        ("application/pdf", "nirvana-cork-1991.pdf"),
     ]
-    for part in received.iter_parts():
-        assert "Zoë 🎸 von Ötzi, Jr." in part.get_content()
-        assert "Nirvana" in part.get_content()
+    assert [part.get_content_disposition() for part in received.walk()][5:] == ["inline", "attachment", "attachment"]
+    assert len(received.as_bytes()) < 50_000
+
+
+def test_its_headers_are_those_of_a_mail_somebody_waits_for(received, settings):
+    assert received["Auto-Submitted"] == "auto-generated"
+    assert [name for name in received if name.startswith("List-") or name == "Precedence"] == []
+    assert received["Reply-To"] is None
+
+
+def test_answers_go_where_they_are_read(ticket, settings):
+    settings.REPLY_TO_EMAIL = "Box office <help@example.com>"
+    assert ticket_email(ticket).message()["Reply-To"] == "Box office <help@example.com>"
+
+
+def test_the_picture_in_the_mail_is_the_tickets_code(received, ticket):
+    html = received.get_body(["html"]).get_content()
+    [picture] = [part for part in received.walk() if part.get_content_type() == "image/png"]
+    assert re.findall(r'<img[^>]* src="([^"]+)"', html) == [f"cid:{picture['Content-ID'].strip('<>')}"]
+    codes = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture.get_content())).convert("L"))
+    assert [code.text for code in codes] == [ticket.code]
+
+
+def test_the_attached_files_are_the_tickets(received, ticket):
+    calendar, pdf = list(received.iter_attachments())[-2:]
+    [event] = Calendar.from_ical(calendar.get_content()).events
+    assert event["UID"] == str(ticket.pk)
+    assert ticket.short_code in PdfReader(io.BytesIO(pdf.get_content())).pages[0].extract_text()
+
+
+def test_whom_the_ticket_is_for_sees_the_ticket_and_not_the_purchase(received, ticket):
+    for kind in ("plain", "html"):
+        text = received.get_body([kind]).get_content()
+        assert f"http://localhost:8000{ticket.get_absolute_url()}" in text
+        assert str(ticket.purchase.pk) not in text
+
+
+def test_its_styles_are_in_its_elements_and_those_for_the_dark_stay(received):
+    html = received.get_body(["html"]).get_content()
+    [style] = re.findall("<style>(.*?)</style>", html, re.S)
+    assert style.startswith("@media (prefers-color-scheme: dark)")
+    assert '<meta name="color-scheme" content="light dark">' in html
+    texts = re.findall(r"<(?:p|h1|td|a)\b[^>]*>", html)
+    assert [text for text in texts if 'style="' not in text] == []
+    assert set(re.findall(r'(?:src|href)="(?!cid:|http://localhost:8000)([^"]+)', html)) == set()
+
+
+def test_a_name_with_markup_is_text(ticket):
+    ticket.name = "<b>Ada</b> & {{ gig }}"
+    html = ticket_email(ticket).alternatives[0].content
+    assert html.count("&lt;b&gt;Ada&lt;/b&gt; &amp; {{ gig }}") == 2
 
 
 def test_a_second_mail_of_a_ticket_has_the_same_message_id(ticket):

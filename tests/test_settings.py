@@ -69,6 +69,7 @@ def test_it_works():
         ("EMAIL_URL", "smtp://", EMAIL_LIKE),
         ("EMAIL_URL", "smtp://host:x", EMAIL_LIKE),
         ("DEFAULT_FROM_EMAIL", "the shop", "DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>"),
+        ("REPLY_TO_EMAIL", "the shop", "REPLY_TO_EMAIL must be like Shop <help@example.com>"),
         ("SITE_URL", "shop.example.com", f"SITE_URL {ADDRESS_LIKE}"),
         ("SITE_URL", "https://", f"SITE_URL {ADDRESS_LIKE}"),
         ("SITE_URL", "https://[::1", f"SITE_URL {ADDRESS_LIKE}"),

@@ -3,17 +3,23 @@
 import smtplib
 import time
 from email.headerregistry import Address
+from email.mime.image import MIMEImage
 from email.utils import parseaddr
+from functools import cache
 from secrets import token_hex
 from urllib.parse import urlsplit
 
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
+from css_inline import CSSInliner
 from django.conf import settings
-from django.core.mail import BadHeaderError, EmailMultiAlternatives, get_connection
-from django.template.loader import render_to_string
+from django.core.mail import BadHeaderError, EmailMultiAlternatives, SafeMIMEMultipart, get_connection
+from django.template import engines
+from django.template.backends.django import Template
+from django.template.loader import get_template, render_to_string
+from django.utils import translation
 from django.utils.functional import cached_property
 
-from tickets import privacy, trace
+from tickets import calendars, pdf, privacy, qr, trace
 from tickets.models import Ticket
 
 PROVIDER_WORDS = 500  # characters kept of a provider's answer
@@ -40,27 +46,82 @@ class HungUp(MailServerDown):
     """The server greeted us and failed during this mail: its trouble, or this mail's own, only a repetition tells."""
 
 
-def ticket_email(ticket: Ticket) -> EmailMultiAlternatives:
-    """Render the mail of a ticket; raise Refused where its address can't stand in a header.
+class TicketEmail(EmailMultiAlternatives):
+    """A mail whose first attachment is the picture in its HTML.
+
+    Its message is built once, though the Mailer asks for it, to see whether it can be built, and Django's backend.
+    """
+
+    def message(self):
+        return self._message
+
+    @cached_property
+    def _message(self):
+        message = super().message()
+        text, picture, *files = message.get_payload()
+        related = SafeMIMEMultipart("related", type=text.get_content_type(), encoding=self.encoding)
+        related.attach(text)
+        related.attach(picture)
+        message.set_payload([related, *files])
+        for part in message.walk():
+            if part.is_multipart():
+                # Or the generator compiles a pattern for each one, to look for a boundary that is free.
+                part.set_boundary(token_hex(16))
+        return message
+
+
+def ticket_email(ticket: Ticket) -> TicketEmail:
+    """Render the mail of a ticket in its buyer's language; raise Refused where its address can't stand in a header.
 
     Its Message-ID is the ticket's and the mailing's: a second copy can be recognised, a mail that was asked for once
     more isn't taken for one.
     """
+    with translation.override(ticket.purchase.language):
+        return _ticket_email(ticket)
+
+
+def _ticket_email(ticket: Ticket) -> TicketEmail:
+    qr_id = f"qr.{ticket.pk}@{_domain()}"
     context = {
         "ticket": ticket,
         "gig": ticket.gig,
-        "purchase": ticket.purchase,
+        "language": translation.get_language(),
+        "qr_id": qr_id,
         "site_url": settings.SITE_URL,
-        "purchase_url": settings.SITE_URL + ticket.purchase.get_absolute_url(),
+        # Whom the ticket is for needn't be who bought it: the purchase's page is none of theirs.
+        "ticket_url": settings.SITE_URL + ticket.get_absolute_url(),
     }
-    mail = _Mail(
+    mail = TicketEmail(
         subject=" ".join(render_to_string("tickets/emails/ticket_subject.txt", context).split()),
         body=render_to_string("tickets/emails/ticket.txt", context),
         to=[_address(ticket.name, ticket.email)],
-        headers={"Message-ID": f"<{ticket.pk}.{ticket.mailing}@{_domain()}>", trace.HEADER: ticket.purchase.trace},
+        reply_to=[settings.REPLY_TO_EMAIL] if settings.REPLY_TO_EMAIL else None,
+        headers={
+            "Message-ID": f"<{ticket.pk}.{ticket.mailing}@{_domain()}>",
+            "Auto-Submitted": "auto-generated",  # RFC 3834: no "I am on holiday" comes back.
+            trace.HEADER: ticket.purchase.trace,
+        },
     )
-    mail.attach_alternative(render_to_string("tickets/emails/ticket.html", context), "text/html")
+    mail.attach_alternative(_html().render(context), "text/html")
+    mail.attach(_picture(qr.png(ticket.code), qr_id))
+    mail.attach(f"{ticket.gig.slug}.ics", calendars.ics([ticket]).decode(), "text/calendar")
+    mail.attach(f"{ticket.gig.slug}.pdf", pdf.ticket_pdf(ticket), "application/pdf")
     return mail
+
+
+@cache
+def _html() -> Template:
+    """Compile the mail's template with its styles written into its elements, once for all mails."""
+    source = get_template("tickets/emails/ticket.html").template.source
+    inliner = CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+    return engines["django"].from_string(inliner.inline(source))
+
+
+def _picture(png: bytes, content_id: str) -> MIMEImage:
+    picture = MIMEImage(png, "png")
+    picture.add_header("Content-ID", f"<{content_id}>")
+    picture.add_header("Content-Disposition", "inline", filename="qr.png")
+    return picture
 
 
 def _address(name: str, email: str) -> str:
@@ -73,22 +134,6 @@ def _address(name: str, email: str) -> str:
 
 def _domain() -> str:
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or urlsplit(settings.SITE_URL).hostname
-
-
-class _Mail(EmailMultiAlternatives):
-    """Build the message once, though the Mailer asks for it, to see whether it can be built, and Django's backend."""
-
-    def message(self):
-        return self._message
-
-    @cached_property
-    def _message(self):
-        message = super().message()
-        for part in message.walk():
-            if part.is_multipart():
-                # Or the generator compiles a pattern for each one, to look for a boundary that is free.
-                part.set_boundary(token_hex(16))
-        return message
 
 
 class Mailer:

@@ -187,6 +187,13 @@ try:
     validate_email(parseaddr(DEFAULT_FROM_EMAIL)[1])
 except ValidationError as error:
     raise ImproperlyConfigured("DEFAULT_FROM_EMAIL must be like Shop <tickets@example.com>") from error
+# Who reads the answers, where that isn't whom the tickets come from.
+REPLY_TO_EMAIL = env("REPLY_TO_EMAIL", default="")
+try:
+    if REPLY_TO_EMAIL:
+        validate_email(parseaddr(REPLY_TO_EMAIL)[1])
+except ValidationError as error:
+    raise ImproperlyConfigured("REPLY_TO_EMAIL must be like Shop <help@example.com>") from error
 EMAIL_TIMEOUT = 10  # seconds; Django's default waits for ever
 # Where the shop stands, for the links in a mail: there is no request to take it from.
 SITE_URL = address("SITE_URL", default="http://localhost:8000").rstrip("/")

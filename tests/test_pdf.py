@@ -1,0 +1,102 @@
+import io
+import re
+from datetime import UTC, datetime
+
+import pypdfium2
+import pytest
+import zxingcpp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from tickets.pdf import ticket_pdf
+from tickets.purchases import Owner, buy
+
+NAMES = [
+    "Ada Lovelace",
+    "Łukasz Žižek",
+    "Zoë 🎸 von Ötzi, Jr.",
+    "محمد علي",
+    "山田太郎",
+    "김민준",
+    "สมชาย ใจดี",
+    "आदित्य",
+    "W" * 100,
+    "鬱" * 100,
+]
+
+
+@pytest.fixture
+def ticket(make_gig):
+    gig = make_gig(slug="nirvana-cork-1991", departs_at=datetime(2031, 8, 20, 18, 30, tzinfo=UTC))
+    return buy(gig, [Owner("Ada Lovelace", "ada@example.com")], "token").tickets[0]
+
+
+def operations(pdf):
+    """Give what the page draws, in PDF's own words."""
+    return PdfReader(io.BytesIO(pdf)).pages[0].get_contents().get_data().decode("latin-1")
+
+
+def test_it_works(ticket):
+    pdf = PdfReader(io.BytesIO(ticket_pdf(ticket)))
+    assert pdf.pages[0].extract_text().splitlines() == [
+        "TIMELESS",
+        "MUSIC",
+        "NIRVANA",
+        "Sir Henry's, Cork",
+        "Tuesday, 20 August 1991",
+        "The time machine leaves",
+        "Wednesday, 20 August 2031, 19:30 IST",
+        "Collection point, be there 30 minutes before",
+        "South Main Street",
+        "ADMIT ONE",
+        "Ada Lovelace",
+        ticket.short_code,
+        "$120.00",
+        "Show this page at the collection point, on paper or on your phone.",
+        "TimelessMusic is a demo: your card was not charged.",
+    ]
+    assert (pdf.metadata.title, pdf.metadata.author) == ("Your ticket: Nirvana, Cork 1991", "TimelessMusic")
+    assert pdf.trailer["/Root"]["/Lang"] == "en"
+    assert [round(side) for side in pdf.pages[0].mediabox[2:]] == [595, 842]
+
+
+def test_a_scanner_reads_its_code(ticket):
+    page = pypdfium2.PdfDocument(ticket_pdf(ticket))[0].render(scale=2).to_pil()
+    assert [found.text for found in zxingcpp.read_barcodes(page.convert("L"))] == [ticket.code]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_any_name_is_on_one_small_page(ticket, name):
+    ticket.name = name
+    pdf = ticket_pdf(ticket)
+    assert len(pdf) < 60_000
+    assert len(PdfReader(io.BytesIO(pdf)).pages) == 1
+    text = PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    outlined = "".join(
+        bytes.fromhex(found).decode("utf-16-be") for found in re.findall("ActualText <FEFF(.+?)>", operations(pdf))
+    )
+    assert name.replace(" ", "") in (outlined or text).replace("\n", "").replace(" ", "")
+    assert "can't print" not in text
+
+
+def test_letters_it_cannot_print_are_shown_and_explained(ticket):
+    ticket.name = "Ada ঋত্বিক"
+    words = bytes.fromhex(re.findall("ActualText <FEFF(.+?)>", operations(ticket_pdf(ticket)))[-1]).decode("utf-16-be")
+    assert (
+        words
+        == "\N{REPLACEMENT CHARACTER} stands for letters that this page can't print. Your ticket is valid all the same."
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(min_size=1, max_size=100), artist=st.text(min_size=1, max_size=100))
+def test_any_text_makes_a_page(ticket, name, artist):
+    ticket.name, ticket.gig.artist = name, artist
+    assert ticket_pdf(ticket).startswith(b"%PDF")
+
+
+def test_a_line_that_is_too_long_gets_smaller(ticket):
+    ticket.gig.artist = "And You Will Know Us by the Trail of Dead and Their Friends"
+    sizes = re.findall(r"/F[\d+]+ ([\d.]+) Tf", operations(ticket_pdf(ticket)))
+    assert 20 < max(map(float, sizes)) < 60

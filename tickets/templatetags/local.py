@@ -1,0 +1,31 @@
+"""Say days, times and prices as people do where a reader's language is spoken."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from django import template
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.filter
+def day(value: date) -> str:
+    """Say a day: Friday, 20 August 1991."""
+    # Translators: a date's format, see Django's template filter `date`.
+    return date_format(value, _("l, j F Y"))
+
+
+@register.filter(expects_localtime=False)
+def moment(value: datetime) -> str:
+    """Say a time in the zone it is given in, and name the zone: Friday, 20 August 2027, 19:30 IST."""
+    # Translators: a time's format, see Django's template filter `date`.
+    return date_format(value, _("l, j F Y, H:i T"))
+
+
+@register.filter
+def price(value: Decimal) -> str:
+    """Say a price in US dollars: $120.00."""
+    # Translators: a price in US dollars.
+    return _("$%(amount)s") % {"amount": number_format(value, 2, force_grouping=True)}
