@@ -52,9 +52,10 @@ class Line:
             return []
         placed, at = [], 0
         for char in self.text:
-            if letter(char).outline:
-                placed.append((at, letter(char)))
-            at += letter(char).advance
+            letter = _letters()[char]
+            if letter.outline:
+                placed.append((at, letter))
+            at += letter.advance
         return placed
 
 
@@ -72,7 +73,7 @@ def alphabet(lines: list[Line]) -> list[Letter]:
 def width(text: str) -> int:
     """Give a text's width in units."""
     if _has(text):
-        return sum(letter(char).advance for char in text)
+        return sum(_letters()[char].advance for char in text)
     # Combining marks stand on their letter; what is wide stands on a square.
     return sum(
         0 if unicodedata.combining(char) else UNITS if unicodedata.east_asian_width(char) in "WF" else GUESS
@@ -80,19 +81,17 @@ def width(text: str) -> int:
     )
 
 
-@functools.cache
-def _font() -> TTFont:
-    return TTFont(FONT)
-
-
 def _has(text: str) -> bool:
-    return all(ord(char) in _font().getBestCmap() for char in text)
+    return all(char in _letters() for char in text)
 
 
 @functools.cache
-def letter(char: str) -> Letter:
-    glyphs = _font().getGlyphSet()
-    glyph = glyphs[_font().getBestCmap()[ord(char)]]
-    pen = SVGPathPen(glyphs, ntos=lambda number: str(round(number)))
-    glyph.draw(TransformPen(pen, (0.5, 0, 0, 0.5, 0, 0)))
-    return Letter(f"u{ord(char):x}", glyph.width // 2, pen.getCommands())
+def _letters() -> dict[str, Letter]:
+    """Read the whole font at once: fontTools reads on demand, and two threads that ask it together break it."""
+    font = TTFont(FONT)
+    glyphs, letters = font.getGlyphSet(), {}
+    for code, name in font.getBestCmap().items():
+        pen = SVGPathPen(glyphs, ntos=lambda number: str(round(number)))
+        glyphs[name].draw(TransformPen(pen, (0.5, 0, 0, 0.5, 0, 0)))
+        letters[chr(code)] = Letter(f"u{code:x}", glyphs[name].width // 2, pen.getCommands())
+    return letters

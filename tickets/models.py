@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 
 from tickets import codes, trace
 from tickets.ledger import ON_THE_WAY, PARKED, UNPUBLISHED, TicketQuerySet
+from tickets.search import fold
 
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
 # (two attempts of 1 s to connect and 2 s to read, see queue.py) and a margin.
@@ -83,6 +84,7 @@ class Gig(models.Model):
     is_published = models.BooleanField("published", default=True)
     sales_start = models.DateTimeField(null=True, blank=True)
     sales_end = models.DateTimeField(null=True, blank=True)
+    search_text = models.TextField(editable=False, help_text="Artist, venue, city and year, as people type them.")
 
     objects = GigQuerySet.as_manager()
 
@@ -101,6 +103,12 @@ class Gig(models.Model):
 
     def __str__(self):
         return f"{self.artist}, {self.city} {self.year}"
+
+    def save(self, *args, update_fields=None, **options):
+        self.search_text = fold(f"{self.artist} {self.venue} {self.city} {self.year}")
+        if update_fields is not None:
+            update_fields = {*update_fields, "search_text"}
+        super().save(*args, update_fields=update_fields, **options)
 
     def get_absolute_url(self):
         return reverse("gig", args=[self.slug])

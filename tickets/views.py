@@ -6,19 +6,32 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import push_url
 
 from tickets import limits, purchases
 from tickets.forms import PurchaseForm
 from tickets.models import Gig
 from tickets.payment import CARD_FIELDS
+from tickets.search import Search
 
 GIGS_A_PAGE = 12
 
 
 @require_safe
+@vary_on_headers("HX-Request")  # else "back" could show the part without its page
 def gig_list(request):
-    page = Paginator(Gig.objects.published(), GIGS_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "tickets/gig_list.html", {"page_obj": page})
+    search = Search(request.GET)
+    page = Paginator(search.among(Gig.objects.published()), GIGS_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "search": search,
+        "page_obj": page,
+        "earlier": search.address(page.previous_page_number()) if page.has_previous() else None,
+        "later": search.address(page.next_page_number()) if page.has_next() else None,
+    }
+    if request.htmx:
+        return push_url(render(request, "tickets/_gigs.html", context), search.address(page.number))
+    return render(request, "tickets/gig_list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
