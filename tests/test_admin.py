@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -52,7 +54,7 @@ def test_a_ticket_and_its_purchase_can_be_read(admin_client, sold):
 def _edit(admin_client, gig, **changes):
     form = admin_client.get(f"/admin/tickets/gig/{gig.pk}/change/").context["adminform"].form
     data = {name: value for name in form.fields if (value := form[name].value()) is not None}
-    return data | {"departs_at_0": "2031-01-01", "departs_at_1": "20:00"} | changes
+    return data | {"departs_at": "2031-01-01T20:00"} | changes
 
 
 def test_a_capacity_below_what_is_sold_is_refused_in_plain_words(admin_client, sold):
@@ -75,3 +77,21 @@ def test_a_gig_is_made_here(admin_client, gig):
     data = _edit(admin_client, gig, slug="queen-london-1985", artist="Queen")
     assert admin_client.post("/admin/tickets/gig/add/", data).status_code == 302
     assert Gig.objects.get(slug="queen-london-1985").artist == "Queen"
+
+
+def test_times_are_those_of_the_collection_point(admin_client, gig):
+    data = _edit(admin_client, gig, departs_at="2031-07-01T20:00", sales_end="2031-06-30T12:00")
+    admin_client.post(f"/admin/tickets/gig/{gig.pk}/change/", data)
+    edited = Gig.objects.get()
+    assert (edited.departs_at, edited.sales_end) == (
+        datetime(2031, 7, 1, 19, tzinfo=UTC),  # Dublin, in summer
+        datetime(2031, 6, 30, 11, tzinfo=UTC),
+    )
+    page = admin_client.get(f"/admin/tickets/gig/{gig.pk}/change/").content.decode()
+    assert 'value="2031-07-01T20:00"' in page
+
+
+def test_another_time_zone_moves_the_times(admin_client, gig):
+    admin_client.post(f"/admin/tickets/gig/{gig.pk}/change/", _edit(admin_client, gig))
+    admin_client.post(f"/admin/tickets/gig/{gig.pk}/change/", _edit(admin_client, gig, time_zone="America/New_York"))
+    assert Gig.objects.get().departs_at == datetime(2031, 1, 2, 1, tzinfo=UTC)

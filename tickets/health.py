@@ -55,7 +55,8 @@ class Check:
     So a service that hangs costs one thread, however often it is asked for.
     """
 
-    def __init__(self, name: str, ask: Callable[[], None]):
+    def __init__(self, name: str, ask: Callable[[], object]):
+        self.found: object = None  # what asking gave, the last time that it succeeded
         self._name, self._ask = name, ask
         self._lock = threading.Lock()
         self._answer: Future[tuple[str, str]] | None = None
@@ -73,7 +74,7 @@ class Check:
 
     def _run(self, answer: Future[tuple[str, str]]) -> None:
         try:
-            self._ask()
+            self.found = self._ask()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
             # Everybody may ask; hosts, accounts and users, which errors name, are for the log.
             answer.set_result((f"away: {type(error.__cause__ or error).__name__}", str(error)))

@@ -82,9 +82,10 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "timelessmusic.apps.BoxOfficeConfig",  # django.contrib.admin, with a first screen of our own
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
@@ -197,6 +198,11 @@ except ValidationError as error:
 EMAIL_TIMEOUT = 10  # seconds; Django's default waits for ever
 # Where the shop stands, for the links in a mail: there is no request to take it from.
 SITE_URL = address("SITE_URL", default="http://localhost:8000").rstrip("/")
+# The time from sale to mail that the shop means to keep; what takes longer is red on the dashboard.
+mail_objective = env("MAIL_OBJECTIVE_SECONDS", default="60")
+if not re.fullmatch("[1-9][0-9]{0,5}", mail_objective):
+    raise ImproperlyConfigured("MAIL_OBJECTIVE_SECONDS must be a number of seconds, 1 or more")
+MAIL_OBJECTIVE_SECONDS = int(mail_objective)
 
 if DEBUG and find_spec("django_mail_preview"):
     # The mails of bin/serve: files in a folder, read at /mails/. Its views answer 404 unless DEBUG is on.

@@ -13,3 +13,14 @@ def spoken(seconds: int) -> str:
     if seconds < 90:
         return f"{seconds} second{'' if seconds == 1 else 's'}"
     return f"{math.ceil(seconds / 60)} minutes"
+
+
+@register.filter
+def brief(seconds: float) -> str:
+    """Say a time in seconds in as few letters as tell it: 0.84 s, 12 s, 3 min, 5 h, 2 d."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    for unit, length, end in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < end:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"

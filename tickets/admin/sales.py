@@ -1,12 +1,9 @@
-"""The organiser's pages. Gigs are edited here; purchases and tickets are made by sales alone, and read here."""
+"""Purchases and tickets: made by sales alone, and read here."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from tickets.models import Gig, Purchase, Ticket
-
-admin.site.site_header = admin.site.site_title = "TimelessMusic"
-admin.site.index_title = _("Box office")
+from tickets.models import Purchase, Ticket
 
 
 class ReadOnly:
@@ -20,38 +17,6 @@ class ReadOnly:
 
     def has_delete_permission(self, request, obj=None):
         return False
-
-
-@admin.register(Gig)
-class GigAdmin(admin.ModelAdmin):
-    list_display = ["artist", "city", "original_date", "departs_at", "price", "sold", "capacity", "is_published"]
-    list_filter = ["is_published", "departs_at"]
-    search_fields = ["artist", "city", "venue", "slug"]
-    prepopulated_fields = {"slug": ["artist", "city"]}
-    readonly_fields = ["sold"]
-    fieldsets = [
-        (_("History"), {"fields": ["artist", "city", "venue", "original_date", "slug", "description"]}),
-        (_("Departure"), {"fields": ["departs_at", "time_zone", "collection_point", "latitude", "longitude"]}),
-        (_("Sale"), {"fields": ["price", "capacity", "sold", "is_published", "sales_start", "sales_end"]}),
-    ]
-
-    def get_readonly_fields(self, request, obj=None):
-        # The slug stands in addresses and in messages under way.
-        return [*self.readonly_fields, "slug"] if obj else self.readonly_fields
-
-    def get_prepopulated_fields(self, request, obj=None):
-        return {} if obj else self.prepopulated_fields
-
-    def get_object(self, request, object_id, from_field=None):
-        gig = super().get_object(request, object_id, from_field)
-        if gig and request.method == "POST":
-            # No sale between the check of the capacity and its saving.
-            gig.refresh_from_db(from_queryset=Gig.objects.select_for_update())
-        return gig
-
-    def save_model(self, request, gig, form, change):
-        # Only what was edited: saving the whole row would undo the sales since it was read.
-        gig.save(update_fields=form.changed_data if change else None)
 
 
 class TicketInline(ReadOnly, admin.TabularInline):

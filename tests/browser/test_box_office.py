@@ -1,0 +1,98 @@
+"""The box office in a real browser, on a phone and on a desktop; axe finds nothing serious on any of its screens."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from tickets.models import Presence, Ticket
+from tickets.purchases import Owner, buy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+
+
+@pytest.fixture(params=SIZES)
+def office(request, page, gig, sqs, settings):
+    """Sign in at the box office of a shop with three tickets: one mailed, one parked, one to publish."""
+    settings.AXES_ENABLED = False
+    User.objects.create_superuser("organiser", "organiser@example.com", "a long password of ours")
+    tickets = buy(gig, [Owner("Ada Lovelace", "ada@example.com")] * 3, "token").tickets
+    Ticket.objects.filter(pk=tickets[0].pk).update(mailed_at=timezone.now())
+    Ticket.objects.filter(pk=tickets[1].pk).update(parked_at=timezone.now(), parked_cause="550 no such user")
+    Presence.objects.create(name="shop-1:42")
+    width, height = SIZES[request.param]
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("organiser")
+    page.get_by_label("Password").fill("a long password of ours")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Box office")).to_be_visible()
+    return page
+
+
+def _examine(page):
+    """Find nothing serious on the page, in light and in dark, and nothing beyond its edge."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = [
+            f"{violation['id']}: {node['html']}"
+            for violation in Axe().run(page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+        assert found == []
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_first_screen_refreshes_by_itself(office):
+    _examine(office)
+    parked = office.locator(".box", has_text="parked").locator(".big")
+    expect(parked).to_have_text("1")
+    Ticket.objects.filter(parked_at__isnull=False).update(parked_at=None, mailed_at=timezone.now())
+    expect(parked).to_have_text("0", timeout=15_000)
+    expect(office.locator("#stale")).to_be_hidden()
+
+
+def test_it_says_so_while_the_shop_does_not_answer_and_rests_in_a_hidden_tab(office):
+    office.evaluate("console.error = () => {}")  # htmx complains there of what this test has asked for.
+    asked = []
+    office.on("request", lambda request: asked.append(request.url) if request.url.endswith("/board/") else None)
+    office.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    office.evaluate("htmx.trigger('#board', 'again')")
+    assert asked == []
+    office.route("**/admin/board/", lambda route: route.abort())
+    office.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    office.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(office.locator("#stale")).to_be_visible()
+    assert len(asked) >= 1
+    office.unroute("**/admin/board/")
+    office.evaluate("htmx.trigger('#board', 'again')")
+    expect(office.locator("#stale")).to_be_hidden()
+
+
+PAGES = [
+    "/admin/tickets/ticket/",
+    "/admin/tickets/purchase/",
+    "/admin/tickets/gig/",
+    "/admin/tickets/gig/add/",
+    "/admin/auth/user/",
+    "/admin/password_change/",
+]
+
+
+def test_every_other_screen_can_be_used_by_everybody(office):
+    for address in PAGES:
+        office.goto(address)
+        _examine(office)
+
+
+def test_the_sign_in_page(page):
+    page.goto("/admin/")
+    _examine(page)
+    expect(page).to_have_title(re.compile("TimelessMusic"))
