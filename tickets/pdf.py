@@ -1,6 +1,6 @@
 """Print a ticket: one A4 page in the shop's look, some 20 KB, drawn in about two milliseconds.
 
-Text stands in the PDF's own fonts where they have its letters, and in outlines (letters.py) where they don't; its
+Text stands in the PDF's own fonts where they have its letters, and in outlines (shaping.py) where they don't; its
 characters are in the file either way.
 """
 
@@ -16,7 +16,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from tickets import letters, qr
+from tickets import qr, shaping
 from tickets.models import Ticket
 from tickets.templatetags.local import day, moment, price
 
@@ -48,7 +48,7 @@ def ticket_pdf(ticket: Ticket) -> bytes:
     sheet.write(_("TimelessMusic is a demo: your card was not charged."), LEFT, 192, TEXT, 11, SOFT)
     if sheet.missing:
         note = _("%(sign)s stands for letters that this page can't print. Your ticket is valid all the same.")
-        sheet.write(note % {"sign": letters.MISSING}, LEFT, 174, TEXT, 11, SOFT)
+        sheet.write(note % {"sign": shaping.MISSING}, LEFT, 174, TEXT, 11, SOFT)
     sheet.canvas.save()
     return file.getvalue()
 
@@ -56,7 +56,7 @@ def ticket_pdf(ticket: Ticket) -> bytes:
 @cache
 def _load_fonts() -> None:
     rl_config.useA85 = 0  # A PDF need not be ASCII: that is a fourth more bytes, and slow.
-    pdfmetrics.registerFont(TTFont(DISPLAY, letters.FOLDER / "LeagueGothic-Regular.ttf", shapable=False))
+    pdfmetrics.registerFont(TTFont(DISPLAY, shaping.FOLDER / "LeagueGothic-Regular.ttf", shapable=False))
 
 
 class _Sheet:
@@ -77,7 +77,7 @@ class _Sheet:
             self._outline(text, x, y, size, measure)
 
     def _outline(self, text: str, x: float, y: float, size: float, measure: float) -> None:
-        setting = letters.setting(text)
+        setting = shaping.setting(text)
         self.missing |= not setting.complete
         size = min(size * 0.85, measure / max(1, setting.width))  # DejaVu is wide.
         pen = _Pen()

@@ -231,6 +231,7 @@ elif "EMAIL_PROVIDER" in env:
 
 # --- Languages and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("it", "Italiano")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -2,7 +2,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from tickets import mail_preview
+
 urlpatterns = [
+    path("admin/mail/<uuid:pk>/", admin.site.admin_view(mail_preview.page), name="mail_preview"),
+    path("admin/mail/<uuid:pk>/html/", admin.site.admin_view(mail_preview.html), name="mail_preview_html"),
+    path("admin/mail/<uuid:pk>/pdf/", admin.site.admin_view(mail_preview.pdf), name="mail_preview_pdf"),
     path("admin/", admin.site.urls),
     path("", include("tickets.urls")),
 ]

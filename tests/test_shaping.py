@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickets import letters
-from tickets.letters import MISSING, _runs, setting
+from tickets import shaping
+from tickets.shaping import MISSING, _runs, setting
 
 
 def seen(text):
@@ -45,7 +45,7 @@ def test_what_no_font_has_is_shown_as_missing():
 
 
 def test_nothing_is_nothing():
-    assert setting("") == letters.Setting([], 0, True)
+    assert setting("") == shaping.Setting([], 0, True)
 
 
 class Pen:
