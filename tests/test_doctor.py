@@ -33,6 +33,9 @@ SUBJECTS = [
     "sqs:DeleteMessage on the queue",
     "sqs:ChangeMessageVisibility on the queue",
     "sqs:SendMessage on the DLQ",
+    "sqs:ReceiveMessage on the DLQ",
+    "sqs:DeleteMessage on the DLQ",
+    "sqs:ChangeMessageVisibility on the DLQ",
     "clock",
     "database",
     "outbox",
@@ -111,22 +114,31 @@ def test_a_parked_message(shop):
 
 
 @pytest.mark.parametrize(
-    ("operation", "action", "role", "other"),
+    ("operation", "where", "role", "other"),
     [
-        ("SendMessageBatch", "sqs:SendMessage", "web", None),
-        ("SendMessageBatch", "sqs:SendMessage", "worker", None),
-        ("ReceiveMessage", "sqs:ReceiveMessage", "worker", "web"),
-        ("DeleteMessageBatch", "sqs:DeleteMessage", "worker", "web"),
-        ("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility", "worker", "web"),
+        ("SendMessage", "queue", "web", None),
+        ("SendMessage", "queue", "worker", None),
+        ("ReceiveMessage", "queue", "worker", "web"),
+        ("DeleteMessage", "queue", "worker", "web"),
+        ("ChangeMessageVisibility", "queue", "worker", "web"),
+        ("SendMessage", "DLQ", "worker", "web"),
+        ("ReceiveMessage", "DLQ", "web", "worker"),
+        ("DeleteMessage", "DLQ", "web", "worker"),
+        ("ChangeMessageVisibility", "DLQ", "web", "worker"),
     ],
 )
-def test_a_permission_that_is_missing(shop, operation, action, role, other):
-    def deny(**_):
-        return AWSResponse("", 403, {}, None), {"Error": {"Code": "AccessDenied", "Message": "no"}}
+def test_a_permission_that_is_missing(shop, operation, where, role, other):
+    arn = f"{ARN}-dlq" if where == "DLQ" else ARN
 
-    shop.meta.events.register(f"before-call.sqs.{operation}", deny)
-    found = (f"{action} on the queue", f"denied: allow it in the policy of these credentials, on {ARN}")
-    assert found in _bad(doctor.Role(role))
+    def deny(model, params, **_):
+        asked = (model.name.removesuffix("Batch"), json.loads(params["body"]).get("QueueUrl", "").rpartition("/")[2])
+        if asked == (operation, arn.rpartition(":")[2]):
+            return AWSResponse("", 403, {}, None), {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        return None
+
+    shop.meta.events.register("before-call.sqs.*", deny)
+    found = (f"sqs:{operation} on the {where}", f"denied: allow it in the policy of these credentials, on {arn}")
+    assert _bad(doctor.Role(role)) == [found]
     if other:
         assert _bad(doctor.Role(other)) == []
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from tickets import provisioning, queue
+from tickets import deadletters, provisioning, queue
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -154,12 +154,10 @@ def test_the_web_application_may_send_and_what_the_dashboard_needs(stack):
     assert _allowed("purchaseRole") == {
         ("sqs:SendMessage", QUEUE_ARN),
         ("sqs:GetQueueAttributes", QUEUE_ARN),
-        ("sqs:GetQueueUrl", QUEUE_ARN),
         ("sqs:GetQueueAttributes", dead),
         ("sqs:GetQueueUrl", dead),
-        ("sqs:StartMessageMoveTask", dead),
-        ("sqs:ListMessageMoveTasks", dead),
         ("sqs:ReceiveMessage", dead),
+        ("sqs:ChangeMessageVisibility", dead),
         ("sqs:DeleteMessage", dead),
         ("secretsmanager:GetSecretValue", SECRET_ARN),
     }
@@ -175,6 +173,48 @@ def test_the_worker_may_receive_and_park(stack):
         ("sqs:GetQueueUrl", f"{QUEUE_ARN}-dlq"),
         ("secretsmanager:GetSecretValue", SECRET_ARN),
     }
+
+
+def test_the_operator_may_publish_look_and_redrive(stack):
+    assert _allowed("manageRole") == {
+        ("sqs:SendMessage", QUEUE_ARN),
+        ("secretsmanager:GetSecretValue", SECRET_ARN),
+        ("sqs:DeleteMessage", f"{QUEUE_ARN}-dlq"),
+        ("sqs:GetQueueUrl", f"{QUEUE_ARN}-dlq"),
+        *(
+            (f"sqs:{action}", arn)
+            for action in ("GetQueueAttributes", "ReceiveMessage", "ChangeMessageVisibility")
+            for arn in (QUEUE_ARN, f"{QUEUE_ARN}-dlq")
+        ),
+    }
+
+
+def test_the_web_application_may_do_just_what_it_asks_of_sqs(stack, settings, monkeypatch):
+    """Publish, answer /readyz, look at the DLQ, send some of it on its way again and drop the rest."""
+    settings.SQS_QUEUE_URL = stack.outputs["queueUrl"]["OutputValue"]
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setattr(deadletters, "POLL_SECONDS", 0)
+    asked = set()
+
+    def note(model, params, **_):
+        url = json.loads(params["body"]).get("QueueUrl", "-dlq")  # GetQueueUrl is asked for the DLQ's alone
+        asked.add((f"sqs:{model.name.removesuffix('Batch')}", f"{QUEUE_ARN}-dlq" if "-dlq" in url else QUEUE_ARN))
+
+    queue.forget()
+    for client in (queue.producer(), queue.consumer()):
+        client.meta.events.register("before-call.sqs.*", note)
+    [mapping] = stack.mappings  # moto would run the function.
+    boto3.client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    dead_url = stack.outputs["deadLetterQueueUrl"]["OutputValue"]
+    for number in "12":
+        boto3.client("sqs").send_message(QueueUrl=dead_url, MessageBody=number)
+    queue.send([queue.Message({"name": "Ada"})])
+    queue.ping()
+    assert len(deadletters.browse()) == 2
+    assert len(list(deadletters.redrive(lambda letter: letter.body == "1"))) == 1
+    assert len(deadletters.drop(deadletters.everything, "a test")) == 1
+    queue.forget()
+    assert asked == {permission for permission in _allowed("purchaseRole") if permission[0].startswith("sqs:")}
 
 
 def test_what_others_find(stack):

@@ -73,6 +73,10 @@ PERMISSIONS = (
     Permission("sqs:DeleteMessage", (Role.WORKER,), _delete),
     Permission("sqs:ChangeMessageVisibility", (Role.WORKER,), _hide),
     Permission("sqs:SendMessage", (Role.WORKER,), _send, on_dlq=True),
+    # What the dashboard looks at parked messages with, and sends them on their way again.
+    Permission("sqs:ReceiveMessage", (Role.WEB,), _receive, on_dlq=True),
+    Permission("sqs:DeleteMessage", (Role.WEB,), _delete, on_dlq=True),
+    Permission("sqs:ChangeMessageVisibility", (Role.WEB,), _hide, on_dlq=True),
 )
 
 
