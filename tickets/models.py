@@ -213,6 +213,7 @@ class Ticket(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     checked_in_door = models.CharField("door", max_length=50, blank=True)
+    checked_in_scan = models.UUIDField(null=True, blank=True, help_text="Which scan: if it is sent twice, it's one.")
 
     objects = TicketQuerySet.as_manager()
 

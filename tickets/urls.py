@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets import api, bought, images, views
+from tickets import api, bought, door, images, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
@@ -8,6 +8,9 @@ urlpatterns = [
     path("purchases/<uuid:pk>/", bought.purchase, name="purchase"),
     path("purchases/<uuid:pk>/status/", bought.purchase_status, name="purchase_status"),
     path("tickets/<str:code>/", bought.ticket, name="ticket"),
+    path("door/", door.choose, name="choose_door"),
+    path("door/<slug:slug>/", door.door, name="door"),
+    path("door/<slug:slug>/undo/", door.undo, name="undo_check_in"),
     # A slug has no dot, so no name is ever another's.
     path("images/<slug:slug>.svg", images.poster, name="poster"),
     path("images/<slug:slug>.png", images.poster_png, name="poster_png"),

@@ -1,0 +1,166 @@
+"""The door's page on a phone and on a desktop, with a camera that sees what the test holds before it."""
+
+import pytest
+import segno
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tickets.models import Ticket
+from tickets.purchases import Owner, buy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
+WIDTH, HEIGHT, DOT = 640, 480, 8  # of the picture, and of a module of the code in it
+
+
+@pytest.fixture
+def tickets(gig, sqs):
+    return buy(gig, [Owner("Ada Lovelace", "ada@example.com"), Owner("Grace", "grace@example.com")], "token").tickets
+
+
+@pytest.fixture
+def sign_in(client):
+    """Sign the door's staff in to a browser's context."""
+    user = User.objects.create_user("north", is_staff=True)
+    user.groups.add(Group.objects.get_or_create(name="door")[0])
+    client.force_login(user)
+
+    def sign_in(context, address):
+        value = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": address}])
+
+    return sign_in
+
+
+def _open(page):
+    page.goto("/door/")
+    page.get_by_label("Door").fill("North")
+    page.get_by_role("button", name="Open the door").click()
+
+
+def _nothing_serious(page):
+    found = Axe().run(page).response["violations"]
+    assert [(v["id"], v["impact"]) for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_typed_codes_are_answered_at_once(page, sign_in, live_server, tickets, size, scheme):
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+    sign_in(page.context, live_server.url)
+    _open(page)
+    _nothing_serious(page)
+    answer = page.locator("#answer")
+    for typed, words in (
+        (tickets[0].short_code.lower(), "✓ Welcome"),
+        (tickets[0].short_code, "! Already in"),
+        ("nonsense", "✕ Not valid"),
+    ):
+        page.get_by_label("Or type the code").fill(typed)
+        page.get_by_role("button", name="Check").click()
+        expect(answer).to_contain_text(words)
+        _nothing_serious(page)
+    expect(page.locator("#count")).to_have_text("1 of 2 in")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_check_in_is_undone_with_a_reason(page, sign_in, live_server, tickets):
+    sign_in(page.context, live_server.url)
+    _open(page)
+    page.get_by_label("Or type the code").fill(tickets[0].short_code)
+    page.get_by_role("button", name="Check").click()
+    page.get_by_text("Undo", exact=True).click()
+    page.get_by_label("Why?").fill("wrong door")
+    page.get_by_role("button", name="Undo this check-in").click()
+    expect(page.get_by_role("heading", name="Undone")).to_be_visible()
+    _nothing_serious(page)
+    page.get_by_role("link", name="Back to the door").click()
+    expect(page.locator("#count")).to_have_text("0 of 2 in")
+
+
+def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_and_stays_green(page, sign_in, live_server, tickets):
+    sign_in(page.context, live_server.url)
+    _open(page)
+    lost = []
+
+    def lose_the_first(route):
+        if route.request.method == "POST" and not lost:
+            lost.append(route.fetch().status)  # The server has done it.
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/door/*/", lose_the_first)
+    page.get_by_label("Or type the code").fill(tickets[0].short_code)
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome")
+    assert lost == [200]
+
+
+def test_a_network_that_is_gone_says_what_to_do_and_tries_again_when_told(page, sign_in, live_server, tickets):
+    sign_in(page.context, live_server.url)
+    _open(page)
+    page.route("**/door/*/", lambda route: route.abort())
+    page.get_by_label("Or type the code").fill(tickets[0].short_code)
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#state")).to_contain_text("Go where the network is better")
+    page.unroute("**/door/*/")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome")
+
+
+def test_without_javascript_it_asks_for_a_page(browser, sign_in, live_server, tickets):
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    sign_in(context, live_server.url)
+    page = context.new_page()
+    _open(page)
+    page.get_by_label("Or type the code").fill(tickets[0].short_code)
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome")
+    context.close()
+
+
+def _film(path, texts):
+    """Make a film for Chromium's fake camera: each code is seen for two seconds, then nothing for as long."""
+    with path.open("wb") as film:
+        film.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F5:1 Ip C420jpeg\n".encode())
+        for text in texts:
+            modules = segno.make(text, error="m").matrix
+            left, top = (WIDTH - len(modules) * DOT) // 2, (HEIGHT - len(modules) * DOT) // 2
+            seen = bytearray(b"\xff" * WIDTH * HEIGHT)
+            for y, row in enumerate(modules):
+                line = b"".join(b"\x00" * DOT if dark else b"\xff" * DOT for dark in row)
+                for i in range(DOT):
+                    at = (top + y * DOT + i) * WIDTH + left
+                    seen[at : at + len(line)] = line
+            for picture in (seen, b"\xff" * WIDTH * HEIGHT):
+                film.write((b"FRAME\n" + bytes(picture) + b"\x80" * (WIDTH * HEIGHT // 2)) * 10)
+
+
+def test_the_camera_scans_whoever_comes(browser, sign_in, live_server, tickets, tmp_path):
+    """The film comes round: Ada is let in, a forged code refused, and Ada shown again is in already."""
+    _film(tmp_path / "film.y4m", [tickets[0].code, tickets[0].code[:-1] + "!"])
+    camera = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={tmp_path / 'film.y4m'}",
+    )
+    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *camera])
+    complaints = []
+    context = chromium.new_context(base_url=live_server.url, viewport={"width": 390, "height": 844})
+    sign_in(context, live_server.url)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    _open(page)
+    page.get_by_role("button", name="Scan with the camera").click()
+    answer = page.locator("#answer")
+    for words in ("✓ Welcome", "✕ Not valid", "! Already in"):
+        expect(answer).to_contain_text(words, timeout=20_000)
+    _nothing_serious(page)
+    chromium.close()
+    assert (complaints, Ticket.objects.filter(checked_in_at__isnull=False).count()) == ([], 1)

@@ -1,0 +1,249 @@
+"""A ticket enters once, and every refusal has its reason."""
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.db import connection, transaction
+from django.urls import reverse
+
+from tests.faults.shop import eventually
+from tickets import aftersales, checkin, codes
+from tickets.checkin import Verdict
+from tickets.ledger import TicketQuerySet
+from tickets.models import Ticket
+from tickets.purchases import Owner, buy
+
+ADA = Owner("Ada Lovelace", "ada@example.com")
+
+
+@pytest.fixture
+def person(db):
+    user = User.objects.create_user("north", password="a long password of ours", is_staff=True)
+    user.groups.add(Group.objects.get(name="door"))
+    return user
+
+
+@pytest.fixture
+def ticket(gig):
+    return buy(gig, [ADA], "token").tickets[0]
+
+
+@pytest.fixture
+def scan(gig, person):
+    """Scan a text at a door; the scan is another one each time unless told otherwise."""
+
+    def scan(text, door="North", gig=gig, number=None):
+        answer = checkin.check_in(text, gig, door, person, number or uuid.uuid4())
+        return answer.verdict, answer.words
+
+    return scan
+
+
+def test_it_works(scan, ticket, person, gig):
+    assert scan(ticket.code) == (Verdict.WELCOME, "Welcome")
+    ticket.refresh_from_db()
+    assert (ticket.checked_in_by, ticket.checked_in_door, checkin.inside(gig)) == (person, "North", 1)
+
+
+def test_the_second_time_it_says_since_when_and_by_which_door(scan, ticket, gig):
+    scan(ticket.code)
+    ticket.refresh_from_db()
+    time = ticket.checked_in_at.astimezone(gig.departure.tzinfo)
+    assert scan(ticket.code, door="South") == (Verdict.ALREADY, f"In since {time:%H:%M:%S}, by this door: North")
+    assert checkin.inside(gig) == 1
+
+
+def test_the_same_scan_sent_again_has_the_same_answer(scan, ticket):
+    number = uuid.uuid4()
+    assert [scan(ticket.code, number=number)[0] for _ in range(3)] == [Verdict.WELCOME] * 3
+    assert scan(ticket.code)[0] == Verdict.ALREADY
+
+
+@pytest.mark.parametrize("typed", [str.upper, str.lower, lambda code: code.replace("-", " "), lambda code: f" {code} "])
+def test_the_short_code_typed(scan, ticket, typed):
+    assert scan(typed(ticket.short_code)) == (Verdict.WELCOME, "Welcome")
+
+
+def test_the_address_of_the_tickets_page(scan, ticket):
+    assert scan(f"https://shop.example.com{ticket.get_absolute_url()}") == (Verdict.WELCOME, "Welcome")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda code: code[:-1] + ("A" if code[-1] != "A" else "B"), lambda _: "x", lambda _: ""]
+)
+def test_a_forged_code_is_refused_without_the_database(scan, ticket, change, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert scan(change(ticket.code)) == (Verdict.REFUSED, "This is no code of ours.")
+
+
+def test_a_code_of_ours_without_a_ticket(scan):
+    for code in (codes.sign(uuid.uuid4(), 1), "8052-7D99-4CE1"):
+        assert scan(code) == (Verdict.REFUSED, "There is no such ticket.")
+
+
+def test_a_ticket_of_another_gig(scan, ticket, make_gig):
+    other = make_gig(artist="Queen", city="London")
+    elsewhere = buy(other, [ADA], "other").tickets[0]
+    for code in (elsewhere.code, elsewhere.short_code):
+        verdict, words = scan(code)
+        assert (verdict, words[:47]) == (Verdict.REFUSED, "This ticket is for another gig: Queen, London 1")
+    assert checkin.inside(other) == 0
+
+
+def test_a_cancelled_ticket(scan, ticket):
+    aftersales.cancel(ticket)
+    assert scan(ticket.code) == (Verdict.REFUSED, "This ticket was cancelled.")
+
+
+def test_the_first_owners_code_after_a_move(scan, ticket, sqs):
+    aftersales.move(ticket, "Grace Hopper", "grace@example.com")
+    words = "This ticket was replaced: the valid one went to its owner by e-mail."
+    assert scan(ticket.code) == (Verdict.REFUSED, words)
+    ticket.refresh_from_db()
+    assert scan(ticket.code) == (Verdict.WELCOME, "Welcome")
+
+
+def test_who_is_undone_can_enter_again_and_it_is_on_record_why(scan, ticket, gig, person):
+    scan(ticket.code)
+    assert checkin.undo(ticket.pk, gig, person, "went to the wrong door")
+    assert not checkin.undo(ticket.pk, gig, person, "once more")
+    assert (checkin.inside(gig), scan(ticket.code)[0]) == (0, Verdict.WELCOME)
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.object_id, entry.change_message) == (
+        person,
+        str(ticket.pk),
+        "Check-in undone: went to the wrong door",
+    )
+
+
+def test_nothing_is_undone_by_the_door_of_another_gig(scan, ticket, make_gig, person):
+    scan(ticket.code)
+    assert not checkin.undo(ticket.pk, make_gig(), person, "why not")
+
+
+# --- two doors at the same instant ------------------------------------------------------------------
+
+
+on_postgres = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="threads share SQLite's memory database")
+DOORS = 6
+
+
+def _at_once(ticket, person):
+    barrier = threading.Barrier(DOORS)
+
+    def one(i):
+        barrier.wait()
+        try:
+            return checkin.check_in(ticket.code, ticket.gig, f"Door {i}", person, uuid.uuid4()).verdict
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(DOORS) as pool:
+        return sorted(pool.map(one, range(DOORS)))
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_doors_that_scan_at_the_same_instant_one_lets_in(ticket, person):
+    assert _at_once(ticket, person) == [Verdict.ALREADY] * (DOORS - 1) + [Verdict.WELCOME]
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_without_the_guard_all_of_them_would(ticket, person, monkeypatch):
+    filter_ = TicketQuerySet.filter
+
+    def unguarded(self, *args, **conditions):
+        conditions.pop("checked_in_at", None)
+        return filter_(self, *args, **conditions)
+
+    monkeypatch.setattr(TicketQuerySet, "filter", unguarded)
+    assert _at_once(ticket, person) == [Verdict.WELCOME] * DOORS
+
+
+@on_postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_door_that_waits_for_another_sees_that_it_came_second(ticket, person, scan):
+    """The second UPDATE has found the row while it was free, and waits: what it then does is decided anew."""
+
+    def second():
+        try:
+            return scan(ticket.code, door="South")[0]
+        finally:
+            connection.close()
+
+    def waits():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0]
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert scan(ticket.code)[0] == Verdict.WELCOME
+            other = pool.submit(second)
+            eventually(waits)
+        assert other.result() == Verdict.ALREADY
+    assert Ticket.objects.get().checked_in_door == "North"
+
+
+# --- the pages --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_the_door(client, person, ticket):
+    client.force_login(person)
+    client.post("/door/", {"gig": ticket.gig.slug, "door": "North"})
+    return client
+
+
+def test_a_stranger_is_asked_to_sign_in(client, gig):
+    answer = client.get(reverse("door", args=[gig.slug]))
+    assert (answer.status_code, answer.url) == (302, f"/admin/login/?next=/door/{gig.slug}/")
+
+
+def test_staff_without_the_permission_is_refused(client, gig):
+    client.force_login(User.objects.create_user("organiser", is_staff=True))
+    assert client.get("/door/").status_code == 403
+    assert client.post(f"/door/{gig.slug}/undo/").status_code == 403
+
+
+def test_the_door_is_chosen_first_and_remembered(client, person, ticket):
+    client.force_login(person)
+    slug = ticket.gig.slug
+    assert client.get(f"/door/{slug}/").url == "/door/"
+    assert client.post("/door/", {"gig": slug, "door": ""}).status_code == 422
+    assert client.post("/door/", {"gig": slug, "door": "North"}).url == f"/door/{slug}/"
+    assert client.get("/door/").context["form"].initial == {"door": "North"}
+
+
+def test_a_code_is_answered_and_counted(at_the_door, ticket):
+    form = {"code": ticket.code, "scan": str(uuid.uuid4())}
+    page = at_the_door.post(f"/door/{ticket.gig.slug}/", form).content.decode()
+    assert ('data-verdict="welcome"' in page, "Ada Lovelace" in page, "<b>1</b> of 1 in" in page) == (True, True, True)
+
+
+def test_a_look_costs_the_same_however_many_are_in(at_the_door, ticket, scan, django_assert_num_queries):
+    for other in [ticket, *buy(ticket.gig, [ADA] * 3, "more").tickets]:
+        scan(other.code)
+        with django_assert_num_queries(6):  # session, user, permissions of both kinds, gig, count
+            at_the_door.get(f"/door/{ticket.gig.slug}/")
+
+
+def test_undo_needs_a_reason(at_the_door, ticket, scan):
+    scan(ticket.code)
+    address = f"/door/{ticket.gig.slug}/undo/"
+    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": " "}).status_code == 422
+    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": "a slip"}).status_code == 200
+    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": "a slip"}).status_code == 422
+
+
+def test_the_camera_is_for_this_page_alone(at_the_door, ticket):
+    door, choice = at_the_door.get(f"/door/{ticket.gig.slug}/"), at_the_door.get("/door/")
+    assert "camera=(self)" in door["Permissions-Policy"]
+    assert "camera=()" in choice["Permissions-Policy"]
+    assert "script-src 'self' 'wasm-unsafe-eval';" in door["Content-Security-Policy"] + ";"
+    assert "wasm" not in choice["Content-Security-Policy"]

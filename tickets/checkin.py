@@ -1,0 +1,108 @@
+"""The rule at the door: a ticket enters once, whoever scans it where, and every refusal has its reason."""
+
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from tickets import codes
+from tickets.models import Gig, Purchase, Ticket
+
+
+class Verdict(StrEnum):
+    WELCOME = "welcome"
+    ALREADY = "already"
+    REFUSED = "refused"
+
+
+class Answer(NamedTuple):
+    verdict: Verdict
+    words: str
+    ticket: Ticket | None = None
+
+
+def check_in(text: str, gig: Gig, door: str, by: AbstractBaseUser, scan: UUID) -> Answer:
+    """Let the owner of a scanned or typed code in, once.
+
+    A `scan` that comes again, because its answer got lost on the way, has the same answer. A forged code is refused
+    before the database is asked.
+    """
+    edition = None
+    try:
+        ticket_id, edition = codes.read(_code(text))
+    except codes.Forged:
+        ids = codes.id_range(text)
+        if ids is None:
+            return Answer(Verdict.REFUSED, _("This is no code of ours."))
+        # A typed code names no edition: the door compares names.
+        ticket = _tickets().filter(pk__range=ids).first()
+    else:
+        ticket = _tickets().filter(pk=ticket_id).first()
+    if ticket is None:
+        return Answer(Verdict.REFUSED, _("There is no such ticket."))
+    if edition is None:
+        edition = ticket.edition
+    # In one statement, so that of two doors one wins. The gig by a subquery of its own: with a join Django would put
+    # all conditions into one, and PostgreSQL doesn't look at that again after it has waited for the other door.
+    entered = Ticket.objects.filter(
+        pk=ticket.pk,
+        edition=edition,
+        cancelled_at=None,
+        checked_in_at=None,
+        purchase__in=Purchase.objects.filter(gig=gig),
+    ).update(checked_in_at=Now(), checked_in_by=by.pk, checked_in_door=door, checked_in_scan=scan)
+    ticket = _tickets().get(pk=ticket.pk)
+    if entered or (ticket.checked_in_at and ticket.checked_in_scan == scan):
+        return Answer(Verdict.WELCOME, _("Welcome"), ticket)
+    return _why_not(ticket, edition, gig)
+
+
+def undo(ticket_id: UUID, gig: Gig, by: AbstractBaseUser, reason: str) -> bool:
+    """Take a check-in back and keep on record who did and why; return False where there is none."""
+    with transaction.atomic():
+        ticket = Ticket.objects.filter(
+            pk=ticket_id, checked_in_at__isnull=False, purchase__in=Purchase.objects.filter(gig=gig)
+        )
+        if not ticket.update(checked_in_at=None, checked_in_by=None, checked_in_door="", checked_in_scan=None):
+            return False
+        words = _("Check-in undone: %(reason)s") % {"reason": reason}
+        LogEntry.objects.log_actions(
+            by.pk, Ticket.objects.filter(pk=ticket_id), CHANGE, change_message=words, single_object=True
+        )
+    return True
+
+
+def inside(gig: Gig) -> int:
+    """Count who is in."""
+    return Ticket.objects.filter(purchase__gig=gig, checked_in_at__isnull=False, cancelled_at=None).count()
+
+
+def _tickets():
+    return Ticket.objects.select_related("purchase__gig")
+
+
+def _code(text: str) -> str:
+    """Take the code out of the address of a ticket's page, should the QR hold that."""
+    return text.strip().rstrip("/").rpartition("/")[2]
+
+
+def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer:
+    if ticket.gig != gig:
+        day = formats.date_format(ticket.gig.departure, "DATE_FORMAT")
+        words = _("This ticket is for another gig: %(gig)s, %(day)s.") % {"gig": ticket.gig, "day": day}
+    elif ticket.cancelled_at:
+        words = _("This ticket was cancelled.")
+    elif edition != ticket.edition:
+        words = _("This ticket was replaced: the valid one went to its owner by e-mail.")
+    else:
+        time = formats.time_format(ticket.checked_in_at.astimezone(ZoneInfo(gig.time_zone)), "H:i:s")
+        words = _("In since %(time)s, by this door: %(door)s") % {"time": time, "door": ticket.checked_in_door}
+        return Answer(Verdict.ALREADY, words, ticket)
+    return Answer(Verdict.REFUSED, words, ticket)

@@ -1,0 +1,86 @@
+"""The pages at the door, for phones: choose gig and door, then let in whoever has a ticket."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from csp.decorators import csp_update
+from django import forms
+from django.contrib.auth.decorators import login_required, permission_required
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+from django_permissions_policy.decorators import permissions_policy_override
+
+from tickets import checkin
+from tickets.models import Gig
+
+REMEMBERED = "door"  # in the session: how the door is called
+
+
+class DoorForm(forms.Form):
+    gig = forms.ModelChoiceField(Gig.objects.none(), label=_("Gig"), to_field_name="slug", empty_label=None)
+    door = forms.CharField(
+        label=_("Door"), max_length=50, help_text=_("As you call it among you, like North or Main entrance.")
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Some enter after the departure that the ticket names.
+        since = timezone.now() - timedelta(days=1)
+        self.fields["gig"].queryset = Gig.objects.filter(departs_at__gte=since, sold__gt=0)
+
+
+class ScanForm(forms.Form):
+    code = forms.CharField(max_length=500)
+    scan = forms.UUIDField()
+
+
+class UndoForm(forms.Form):
+    ticket = forms.UUIDField()
+    reason = forms.CharField(max_length=200)
+
+
+def _staff(view):
+    return login_required(permission_required("tickets.check_in", raise_exception=True)(view), login_url="admin:login")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@_staff
+def choose(request):
+    form = DoorForm(request.POST or None, initial={"door": request.session.get(REMEMBERED)})
+    if form.is_valid():
+        request.session[REMEMBERED] = form.cleaned_data["door"]
+        return redirect("door", form.cleaned_data["gig"].slug)
+    return render(request, "tickets/door/choose.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+# On this page alone: the camera, a screen that stays on, and WebAssembly, which reads codes where the browser can't.
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csp_update({"script-src": "'wasm-unsafe-eval'"})
+@permissions_policy_override({"camera": "self", "screen-wake-lock": "self"})
+@_staff
+def door(request, slug):
+    gig, name = get_object_or_404(Gig, slug=slug), request.session.get(REMEMBERED)
+    if name is None:
+        return redirect("choose_door")
+    answer = None
+    form = ScanForm(request.POST)
+    if request.method == "POST" and form.is_valid():
+        answer = checkin.check_in(form.cleaned_data["code"], gig, name, request.user, form.cleaned_data["scan"])
+    page = {"gig": gig, "door": name, "answer": answer, "inside": checkin.inside(gig), "scan": uuid4()}
+    return render(request, "tickets/door/door.html", page)
+
+
+@require_POST
+@_staff
+def undo(request, slug):
+    gig, form = get_object_or_404(Gig, slug=slug), UndoForm(request.POST)
+    undone = form.is_valid() and checkin.undo(
+        form.cleaned_data["ticket"], gig, request.user, form.cleaned_data["reason"]
+    )
+    page = {"gig": gig, "undone": undone}
+    return render(request, "tickets/door/undone.html", page, status=200 if undone else 422)
