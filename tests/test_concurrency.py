@@ -1,5 +1,6 @@
 """Buyers at the same instant, each with a connection of their own to the real database."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from tickets import aftersales, reconcile
+from tests.faults.shop import eventually
+from tickets import aftersales, purchases, queue, reconcile
 from tickets.models import Gig, GigQuerySet, Purchase, Ticket
-from tickets.purchases import Busy, NotOnSale, Owner, buy, relay
+from tickets.purchases import Busy, NotOnSale, Owner, buy, publish, relay
+from tickets.together import Together
 
 BUYERS, SEATS = 12, 5
 ADA = Owner("Ada", "ada@example.com")
@@ -80,6 +83,48 @@ def test_the_same_submission_at_once_is_one_purchase(make_gig):
     assert {sale.purchase.pk for sale in sales} == {Purchase.objects.get().pk}
     assert sorted(len(sale.tickets) for sale in sales) == [0] * 7 + [1]
     assert (Gig.objects.get().sold, Ticket.objects.count()) == (1, 1)
+
+
+def _publish_at_once(gig, sqs, monkeypatch, requests=100, at_once=32):
+    """Sell and publish a ticket in each request; return SQS's calls and the tickets with their message."""
+    calls, left = [], requests
+    send = queue.producer().send_message_batch
+
+    def counting(Entries, **call):
+        nonlocal left
+        # A call lasts until all threads that have something to publish are at it: so many at once is no luck here.
+        left -= len(Entries)
+        calls.append(len(Entries))
+        eventually(lambda: len(purchases._send_together._waiting) >= min(left, at_once - len(Entries)))
+        return send(Entries=Entries, **call)
+
+    monkeypatch.setattr(queue.producer(), "send_message_batch", counting)
+    tickets = buy(gig, [ADA] * requests, "token").tickets
+
+    def request(ticket):
+        publish([ticket])
+        connection.close()
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(request, tickets))
+    received = {message.id: json.loads(message.body)["ticketId"] for _ in range(10) for message in queue.receive(0)}
+    return calls, received
+
+
+def test_a_hundred_purchases_at_32_at_once_take_twelve_calls_of_sqs(make_gig, sqs, monkeypatch):
+    calls, received = _publish_at_once(make_gig(capacity=100), sqs, monkeypatch)
+    assert len(calls) <= 12
+    # And none has another's answer.
+    marked = {str(ticket.pk): ticket.message_id for ticket in Ticket.objects.on_the_way()}
+    assert marked == {ticket_id: message_id for message_id, ticket_id in received.items()}
+    assert len(marked) == 100
+
+
+def test_without_sharing_they_take_a_hundred(make_gig, sqs, monkeypatch):
+    """The negative control."""
+    monkeypatch.setattr(purchases, "_send_together", Together(purchases._send, size=1, patience=60))
+    calls, _ = _publish_at_once(make_gig(capacity=100), sqs, monkeypatch)
+    assert len(calls) == 100
 
 
 def test_two_relays_at_once_never_send_the_same_ticket(make_gig, monkeypatch):

@@ -1,12 +1,9 @@
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import boto3
 import pytest
 
-from tests.faults.shop import eventually
 from tickets import provisioning, queue
 
 BODY = {"name": "Zoë 🎸", "email": "zoe@example.com", "gigId": "nirvana-cork-1991", "ticketId": "t1"}
@@ -179,36 +176,11 @@ def test_an_endpoint_that_refuses_is_a_queue_error_that_names_it(monkeypatch, se
     assert isinstance(error.value.__cause__, boto3.exceptions.botocore.exceptions.EndpointConnectionError)
 
 
-def test_messages_that_are_sent_together_have_each_its_own_answer(sqs, monkeypatch):
-    send = queue.producer().send_message_batch
-    sizes, first_is_under_way, all_have_come = [], threading.Event(), threading.Event()
-
-    def counting(**call):
-        sizes.append(len(call["Entries"]))
-        if len(sizes) == 1:
-            first_is_under_way.set()
-            assert all_have_come.wait(30)
-        return send(**call)
-
-    monkeypatch.setattr(queue.producer(), "send_message_batch", counting)
-    messages = [queue.Message({**BODY, "ticketId": str(i)}) for i in range(33)]
-    with ThreadPoolExecutor(33) as pool:
-        futures = [pool.submit(queue.send_together, messages[:1])]
-        assert first_is_under_way.wait(30)
-        futures += [pool.submit(queue.send_together, [message]) for message in messages[1:]]
-        eventually(lambda: len(queue._together._waiting) == 32 or len(sizes) > 1)
-        all_have_come.set()
-        ids = [future.result()[0] for future in futures]
-    received = {message.id: json.loads(message.body)["ticketId"] for _ in range(4) for message in queue.receive(0)}
-    assert [received[message_id] for message_id in ids] == [str(i) for i in range(33)]
-    assert sum(sizes) == 33
-
-
 def test_one_that_fails_hurts_nobody_who_was_sent_with_it(sqs, monkeypatch):
     def refuse_the_second(parsed, **_):
         entry = parsed["Successful"].pop(1)
         parsed["Failed"] = [{"Id": entry["Id"], "Code": "InternalError", "SenderFault": False}]
 
     queue.producer().meta.events.register("after-call.sqs.SendMessageBatch", refuse_the_second)
-    first, second, third = queue.send_together([MESSAGE] * 3)
+    first, second, third = queue.send([MESSAGE] * 3)
     assert (type(first), str(second), type(third)) == (str, "SQS refused the entry: InternalError: ", str)

@@ -18,13 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from tickets import trace
-from tickets.together import Together
 
 log = logging.getLogger(__name__)
 
 BATCH = 10  # entries in one call, at most: SQS quotas
 LONG_POLL_SECONDS = 20  # SQS guide: the longest poll is the cheapest
-PATIENCE_SECONDS = 0.5  # for a call of others under way; a hundred times what one takes
 CAUSE_LENGTH = 500  # characters of a cause kept on a parked message
 
 
@@ -151,11 +149,6 @@ def send(messages: Sequence[Message]) -> list[str | QueueError]:
     return [result for batch in _batches(messages) for result in _send_batch(batch)]
 
 
-def send_together(messages: Sequence[Message]) -> list[str | QueueError]:
-    """Send messages as send() does, in the same calls as other threads that send now: ten cost little more than one."""
-    return [result for batch in _batches(messages) for result in _together(batch)]
-
-
 def _send_batch(batch: Sequence[Message]) -> list[str | QueueError]:
     with errors("publish"):
         answer = producer().send_message_batch(
@@ -176,9 +169,6 @@ def _send_batch(batch: Sequence[Message]) -> list[str | QueueError]:
     }
     # An entry that the answer forgets is not sent, as far as anybody can know.
     return [sent.get(str(i)) or failed.get(str(i)) or QueueError("no answer") for i in range(len(batch))]
-
-
-_together = Together(_send_batch, size=BATCH, patience=PATIENCE_SECONDS)
 
 
 def ping() -> None:
