@@ -12,7 +12,7 @@ from django.utils import timezone
 from moto import mock_aws
 
 from tests.smtp import SmtpServer
-from tickets import limits, provisioning, purchases, queue
+from tickets import kept, limits, provisioning, purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig
 
@@ -136,6 +136,11 @@ def logs():
 @pytest.fixture(autouse=True)
 def _closed_breaker(monkeypatch):
     monkeypatch.setattr(purchases, "breaker", purchases.Breaker(failure=queue.QueueError))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(kept, "SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from csp.decorators import csp_update
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import RequestDataTooBig
-from django.core.validators import slug_re
 from django.db.models import Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -22,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import conditional_page, require_POST, require_safe
 
-from tickets import api_input, limits, purchases, strict_json
+from tickets import api_input, kept, limits, purchases, strict_json
 from tickets.models import Gig
 
 MAX_LIMIT = 100  # gigs in an answer to ?limit=
@@ -73,8 +72,8 @@ def cursor_after(gig: Gig) -> str:
 
 @_read(max_age=10)
 def gig(request, gig_id):
-    found = _find(Gig.objects.published(), gig_id)
-    return JsonResponse(_gig(found)) if found else _no_gig(gig_id)
+    found = kept.gig(gig_id)
+    return JsonResponse(_gig(found)) if found and found.is_published else _no_gig(gig_id)
 
 
 def _gig(gig: Gig) -> dict[str, str | int | bool]:
@@ -97,11 +96,6 @@ def _gig(gig: Gig) -> dict[str, str | int | bool]:
         "soldOut": gig.available <= 0,
         "currency": "USD",
     }
-
-
-def _find(gigs, gig_id: str) -> Gig | None:
-    # Only what can be a slug is looked up: PostgreSQL takes no NUL, and no half of a surrogate pair.
-    return gigs.filter(slug=gig_id).first() if slug_re.fullmatch(gig_id) else None
 
 
 # --- Buying ---------------------------------------------------------------------------------------
@@ -136,7 +130,7 @@ def purchase(request):
             429, f"Too many purchases from your address, try again in {wait} s", headers={"Retry-After": wait}
         )
     # Not the published ones alone: a sale that is asked for again is found, whatever became of its gig. buy() decides.
-    gig = _find(Gig.objects.all(), data["gigId"])
+    gig = kept.gig(data["gigId"])
     if gig is None:
         return _no_gig(data["gigId"])
     try:

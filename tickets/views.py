@@ -1,15 +1,15 @@
 """The pages: look up, validate, call one function, redirect or render."""
 
 from django.core.paginator import Paginator
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import push_url
 
-from tickets import limits, purchases
+from tickets import kept, limits, purchases
 from tickets.forms import PurchaseForm
 from tickets.models import Gig
 from tickets.payment import CARD_FIELDS
@@ -39,7 +39,9 @@ def gig_list(request):
 @sensitive_post_parameters(*CARD_FIELDS)
 @sensitive_variables("form")
 def gig(request, slug):
-    gig = get_object_or_404(Gig.objects.published(), slug=slug)
+    gig = kept.gig(slug)
+    if gig is None or not gig.is_published:
+        raise Http404
     form = PurchaseForm(request.POST if request.method == "POST" else None)
     valid = request.method == "POST" and form.is_valid()
     wait = limits.purchase_wait(request, str(form.cleaned_data["token"])) if valid else 0
