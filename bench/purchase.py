@@ -1,100 +1,126 @@
-"""How many purchases a second the web server takes by POST /api/purchase, and how long each buyer waits."""
+"""How many purchases a second the web server takes, and how long each buyer waits: closed loop, then open loop."""
 
+import asyncio
 import json
-import subprocess
-import sys
-import threading
+import re
 import time
-from http.client import HTTPConnection
+import uuid
+from collections import Counter
+from contextlib import ExitStack
 from statistics import quantiles
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.parse import urlencode
 
-from bench.stand import FOLDER, figures, make_gig, stand
+from bench.client import Connection, closed_loop, get, open_loop, post
+from bench.stand import Stand, cpu_seconds, figures, free_port, make_gig, stand, tree_seconds
 
-PURCHASES = 480
-SERVER = ("granian", "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "2", "--blocking-threads", "8")
-CONTENDERS = {"ours": "timelessmusic.wsgi:application", "send_message in the view": "bench.plain_wsgi:application"}
+PURCHASES = 600  # in a run
+CLIENTS = (1, 8, 32, 64)
+RATES = (134, 200, 300, 400, 500, 600)  # a second; 134 is a real festival's peak at the start of its sales
+OPEN_SECONDS = 10
+GIVE_UP_MS = 250  # p99 at which the open loop goes no higher
+
+# name: settings, the API's path, the page's path. "plain" is what startproject and a tutorial make of it; with "our
+# settings" it has the shop's middleware, pool and health check, and lacks what happens between form and answer.
+CONTENDERS = {
+    "ours": ("timelessmusic.settings", "/api/purchase", "/gigs/{}/"),
+    "plain": ("bench.peers.startproject", "/api/purchase", "/gigs/{}/"),
+    "plain, our settings": ("bench.peers.shops", "/api/purchase", "/gigs/{}/"),
+    "Celery": ("bench.peers.startproject", "/api/delayed", "/delayed/{}/"),
+}
+BUYER = {
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "name_on_card": "A Lovelace",
+    "card_number": "4242424242424242",
+    "card_expiry_month": "12",
+    "card_expiry_year": "2039",
+    "card_cvc": "123",
+    "disclaimer_accepted": "on",
+}
 
 
 def measure(runs: int) -> dict:
-    """Return purchases a second and the wait's percentiles in milliseconds, by contender and number of buyers."""
-    from tests.servers import free_port
-
-    with stand() as environment:
+    """Return purchases a second, the wait's percentiles in milliseconds, and who used how much CPU for a purchase."""
+    with stand() as here, ExitStack() as stack:
         gig, measured = make_gig(), figures()
-        ports = {name: free_port() for name in CONTENDERS}
-        servers = [
-            subprocess.Popen(
-                [sys.executable, "-m", *SERVER, "--port", str(ports[name]), wsgi],
-                cwd=FOLDER,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-            )
-            for name, wsgi in CONTENDERS.items()
-        ]
-        try:
-            for port in ports.values():
-                _await(port)
-            for run in range(runs + 1):
-                for buyers in (1, 8, 32):
-                    for name, port in ports.items():
-                        rate, waits = _buy(port, gig.slug, buyers)
+        shops = {}
+        for name, (settings, api, page) in CONTENDERS.items():
+            port = free_port()
+            server = stack.enter_context(here.web(port, DJANGO_SETTINGS_MODULE=settings))
+            shops[name] = (server, port, {"API": ask_api(api, gig.slug), "page": ask_page(port, page.format(gig.slug))})
+        for run in range(runs + 1):  # The first one warms up.
+            for clients in CLIENTS:
+                for name, (server, port, ways) in shops.items():
+                    for way, ask in ways.items():
+                        found = _run(here, server, closed_loop(port, ask, clients, PURCHASES))
                         if run:
-                            figure = measured[f"{name}, {buyers} at once"]
-                            figure["purchases a second"].append(rate)
-                            figure["p50 ms"].append(quantiles(waits, n=100)[49])
-                            figure["p99 ms"].append(quantiles(waits, n=100)[98])
-        finally:
-            for server in servers:
-                server.terminate()
-                server.wait()
+                            for figure, value in found.items():
+                                measured[f"{name}, {way}, {clients} at once"][figure].append(value)
+        for _ in range(runs):
+            passed = set()
+            for rate in RATES:
+                for name, (server, port, ways) in shops.items():
+                    if name not in passed:
+                        found = _run(here, server, open_loop(port, ways["API"], rate, OPEN_SECONDS))
+                        for figure, value in found.items():
+                            measured[f"{name}, API, {rate} a second"][figure].append(value)
+                        if found["p99 ms"] > GIVE_UP_MS:
+                            passed.add(name)
         return measured
 
 
-def _await(port: int) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
-            return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise TimeoutError("the web server doesn't answer")
+def _run(here: Stand, server, load) -> dict[str, float]:
+    parts = {"web": server, "PostgreSQL": here.postgres, "SQS": here.sqs}
+    used = {part: tree_seconds(process) for part, process in parts.items()}
+    own, began = cpu_seconds(), time.perf_counter()
+    answers = asyncio.run(load)
+    seconds, own = time.perf_counter() - began, cpu_seconds() - own
+    assert {status for status, _ in answers} <= {202, 302}, Counter(status for status, _ in answers)
+    percentile = quantiles((wait for _, wait in answers), n=100)
+    return {
+        "a second": len(answers) / seconds,
+        "p50 ms": percentile[49],
+        "p95 ms": percentile[94],
+        "p99 ms": percentile[98],
+        **{
+            f"{part} CPU ms": (tree_seconds(process) - used[part]) / len(answers) * 1000
+            for part, process in parts.items()
+        },
+        "clients CPU ms": own / len(answers) * 1000,
+    }
 
 
-def _buy(port: int, slug: str, buyers: int) -> tuple[float, list[float]]:
-    body = json.dumps(
-        {
-            "gigId": slug,
-            "name": "Ada Lovelace",
-            "email": "ada@example.com",
-            "nameOnCard": "A Lovelace",
-            "cardNumber": "4242424242424242",
-            "cardExpiryMonth": "12",
-            "cardExpiryYear": "2039",
-            "cardCVC": "123",
-            "disclaimerAccepted": True,
-        }
-    )
-    waits = []
+def ask_api(path: str, slug: str):
+    from tickets.api_input import FIELDS
 
-    def work():
-        connection = HTTPConnection("127.0.0.1", port)
-        for _ in range(PURCHASES // buyers):
-            began = time.perf_counter()
-            connection.request("POST", "/api/purchase", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-            assert answer.status == 202, text
-            waits.append((time.perf_counter() - began) * 1000)
+    names = {form_name: name for name, form_name in FIELDS.items()}
+    body = {names[name]: value for name, value in BUYER.items()} | {"gigId": slug, "disclaimerAccepted": True}
+    request = post(path, json.dumps(body), "application/json")
+
+    async def ask(connection) -> int:
+        return (await connection.ask(request)).status
+
+    return ask
+
+
+def ask_page(port: int, path: str):
+    """Send the page's form, after its page has been asked for once, for the CSRF token; `token` is new each time."""
+
+    async def page():
+        connection = await Connection.open(port)
+        answer = await connection.ask(get(path))
         connection.close()
+        return answer
 
-    threads = [threading.Thread(target=work) for _ in range(buyers)]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(waits) == PURCHASES
-    return PURCHASES / (time.perf_counter() - began), waits
+    answer = asyncio.run(page())
+    assert answer.status == 200, answer
+    cookie = answer.headers["set-cookie"].partition(";")[0]
+    csrf = re.search(rb'name="csrfmiddlewaretoken" value="(\w+)"', answer.body)[1].decode()
+    form = urlencode(BUYER | {"csrfmiddlewaretoken": csrf})
+
+    async def ask(connection) -> int:
+        body = f"{form}&token={uuid.uuid4()}"
+        request = post(path, body, "application/x-www-form-urlencoded", f"Cookie: {cookie}")
+        return (await connection.ask(request)).status
+
+    return ask
