@@ -64,17 +64,20 @@ def payload():
 
     def build(**changes):
         values = {
-            "name": "Ada Lovelace",
-            "email": "ada@example.com",
+            "owners-TOTAL_FORMS": "1",
+            "owners-INITIAL_FORMS": "0",
+            "owners-0-name": "Ada Lovelace",
+            "owners-0-email": "ada@example.com",
             "name_on_card": "A Lovelace",
             "card_number": "4242 4242 4242 4242",
-            "card_expiry_month": "12",
-            "card_expiry_year": str(datetime.now(UTC).year + 2),
+            "card_expiry": f"12/{datetime.now(UTC).year + 2}",
             "card_cvc": "123",
             "disclaimer_accepted": "on",
             "token": str(uuid.uuid4()),
+            "price": "120.00",
         }
-        return values | changes
+        # The first owner is spoken of without a number.
+        return values | {f"owners-0-{name}" if name in ("name", "email") else name: changes[name] for name in changes}
 
     return build
 

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickets.delivery import Delivery
-from tickets.forms import PurchaseForm
+from tickets.forms import OwnerForm, OwnerFormSet, PurchaseForm
 from tickets.purchases import NotOurs, Owner, buy, message_body, read_message
 from tickets.queue import Received
 
-FIELDS = [*PurchaseForm.base_fields]
+MANAGEMENT = ["owners-TOTAL_FORMS", "owners-INITIAL_FORMS"]
+ROWS = [f"owners-{row}-{name}" for row in (0, 1) for name in OwnerForm.base_fields]
 # Anything a browser or a script can send as text: controls, NUL, right-to-left, emoji, lone surrogates, great lengths.
 texts = st.text(st.characters(), max_size=300) | st.text(st.characters(), max_size=5).map(lambda text: text * 60_000)
 json_values = st.recursive(
@@ -23,17 +24,27 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), texts))
+@given(st.dictionaries(st.sampled_from([*PurchaseForm.base_fields]), texts))
 @settings(max_examples=200, deadline=None)
 def test_the_form_answers_to_anything(data):
     form = PurchaseForm(data)
-    if form.is_valid():
-        [owner] = form.owners()
-        # What is valid fits a header and a message to the letter.
-        assert "\n" not in owner.name + owner.email
-        assert json.loads(json.dumps(owner, ensure_ascii=False).encode()) == list(owner)
+    assert form.is_valid() or form.errors
+
+
+@given(
+    st.dictionaries(st.sampled_from(MANAGEMENT), texts | st.integers(-1, 3000).map(str)),
+    st.dictionaries(st.sampled_from([*ROWS, "same_email"]), texts),
+)
+@settings(max_examples=200, deadline=None)
+def test_so_do_the_owners(management, data):
+    owners = OwnerFormSet(management | data)
+    if owners.is_valid():
+        for owner in owners.owners():
+            # What is valid fits a header and a message to the letter.
+            assert "\n" not in owner.name + owner.email
+            assert json.loads(json.dumps(owner, ensure_ascii=False).encode()) == list(owner)
     else:
-        assert form.errors
+        assert owners.total_error_count() > 0
 
 
 @given(st.text(max_size=500) | json_values.map(json.dumps) | texts)

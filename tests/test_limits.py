@@ -26,7 +26,7 @@ def two_a_minute(settings):
 @pytest.fixture
 def buy(client, gig, sqs, payload):
     def buy(headers=None, address="203.0.113.5", **changes):
-        return client.post(gig.get_absolute_url(), payload(**changes), headers=headers, REMOTE_ADDR=address)
+        return client.post(gig.get_absolute_url(), payload(again="on", **changes), headers=headers, REMOTE_ADDR=address)
 
     return buy
 

@@ -50,8 +50,32 @@ def test_a_wrong_cvc_is_refused(cvc):
         payment.validate_cvc(cvc)
 
 
+@pytest.mark.parametrize("expiry", [(11, 2026), (1, 2027)])
+def test_a_card_is_good_to_the_end_of_its_month(expiry):
+    payment.validate_expiry(*expiry, date(2026, 11, 30))
+
+
+@pytest.mark.parametrize("expiry", [(10, 2026), (12, 2025)])
+def test_after_that_it_has_expired(expiry):
+    with pytest.raises(ValidationError) as refused:
+        payment.validate_expiry(*expiry, date(2026, 11, 30))
+    assert refused.value.messages == ["This card has expired."]
+
+
 @pytest.mark.parametrize(
-    ("month", "year", "expired"), [(11, 2026, False), (10, 2026, True), (12, 2025, True), (1, 2027, False)]
+    "text", ["12/27", "12/2027", "12 / 27", "12 / 2027", "1227", "122027", "12-27", "12.27", "12 27", "12 2027"]
 )
-def test_a_card_is_good_to_the_end_of_its_month(month, year, expired):
-    assert payment.expired(month, year, date(2026, 11, 30)) is expired
+def test_an_expiry_is_typed_as_one_would(text):
+    assert payment.read_expiry(text) == (12, 2027)
+
+
+@pytest.mark.parametrize("text", ["1/27", "01/27", "127", "12027"])
+def test_january_too(text):
+    assert payment.read_expiry(text) == (1, 2027)
+
+
+@pytest.mark.parametrize("text", ["", "12", "13/27", "0/27", "12/7", "12/027", "12//27", "2027/12", "١٢/٢٧"])
+def test_what_is_no_expiry_is_refused(text):
+    with pytest.raises(ValidationError) as refused:
+        payment.read_expiry(text)
+    assert refused.value.messages == ["Enter the expiry date as it stands on the card, like 12/31."]

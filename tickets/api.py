@@ -118,7 +118,7 @@ def purchase(request):
         data = None
     if not isinstance(data, dict):
         return _error(400, "Invalid content, expected valid JSON")
-    form, fields = api_input.check(data)
+    owners, fields = api_input.check(data)
     if fields:
         return _error(400, f"Invalid request: missing or invalid field {_quoted(fields)}", fields=fields)
     try:
@@ -134,7 +134,7 @@ def purchase(request):
     if gig is None:
         return _no_gig(data["gigId"])
     try:
-        sale = purchases.buy(gig, form.owners(), token)
+        sale = purchases.buy(gig, owners, token)
     except purchases.NotOnSale as error:
         return _not_on_sale(gig, error.status)
     except purchases.TokenReused:

@@ -1,4 +1,4 @@
-"""Read what the API is sent: its media type, the page's form filled in from its JSON, and the Idempotency-Key."""
+"""Read what the API is sent: its media type, the page's forms filled in from its JSON, and the Idempotency-Key."""
 
 import hashlib
 import re
@@ -7,9 +7,10 @@ import uuid
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from tickets.forms import PurchaseForm
+from tickets.forms import CardFormInParts, OwnerForm
+from tickets.purchases import Owner
 
-# The names of a purchase's fields in JSON, and in the form.
+# The names of a purchase's fields in JSON, and in the two forms.
 FIELDS = {
     "name": "name",
     "email": "email",
@@ -34,8 +35,8 @@ def is_json(request) -> bool:
 
 
 @sensitive_variables()
-def check(data: dict) -> tuple[PurchaseForm, dict[str, list[str]]]:
-    """Fill the page's form in; give it, and by JSON names what it has to say. What isn't a text counts as missing."""
+def check(data: dict) -> tuple[list[Owner], dict[str, list[str]]]:
+    """Fill the forms in; give the owner, or by JSON names what is wrong. What isn't a text counts as missing."""
     values = {form_name: data.get(name) for name, form_name in FIELDS.items()}
     for name in NUMBERS:
         if isinstance(values[name], float) and values[name].is_integer():  # 7.0 is 7 in JSON
@@ -44,11 +45,13 @@ def check(data: dict) -> tuple[PurchaseForm, dict[str, list[str]]]:
             values[name] = str(values[name])
     accepted = values["disclaimer_accepted"]
     values["disclaimer_accepted"] = "on" if accepted is True or accepted in ("true", "on") else ""
-    form = PurchaseForm({name: value for name, value in values.items() if isinstance(value, str)})
-    fields = {name: list(form.errors[form_name]) for name, form_name in FIELDS.items() if form_name in form.errors}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    owner, card = OwnerForm(texts), CardFormInParts(texts)
+    errors = owner.errors | card.errors
+    fields = {name: list(errors[form_name]) for name, form_name in FIELDS.items() if form_name in errors}
     if not isinstance(data.get("gigId"), str) or not data["gigId"]:
         fields = {"gigId": ["Enter the id of a gig, as /api/gigs has it."]} | fields
-    return form, fields
+    return [] if fields else [Owner(**owner.cleaned_data)], fields
 
 
 def token(request) -> str:

@@ -1,7 +1,8 @@
 """What a buyer sees after buying: the purchase, and each ticket. Whoever has such an address has the page."""
 
+from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -23,6 +24,14 @@ def purchase_status(request, pk):
 
 @require_safe
 @never_cache
+def by_token(request, token):
+    """Lead to the purchase that a submission of the form has made, or say that there is none."""
+    purchase = Purchase.objects.filter(token=token).first()
+    return _private(redirect(purchase) if purchase else render(request, "tickets/nothing_bought.html", status=404))
+
+
+@require_safe
+@never_cache
 def ticket(request, code):
     found, edition = _ticket(code)
     if found.cancelled_at or edition != found.edition:
@@ -31,7 +40,8 @@ def ticket(request, code):
 
 
 def _purchase(pk) -> Purchase:
-    return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related("tickets"), pk=pk)
+    tickets = Prefetch("tickets", Ticket.objects.order_by("name", "pk"))
+    return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related(tickets), pk=pk)
 
 
 def _ticket(code: str) -> tuple[Ticket, int]:

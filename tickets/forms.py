@@ -1,4 +1,4 @@
-"""PurchaseForm: every outside input passes through it, the page's and the API's alike. No I/O."""
+"""What a purchase takes: its owners and a card. Every outside input passes here, the page's and the API's. No I/O."""
 
 import unicodedata
 import uuid
@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from tickets import payment
 from tickets.purchases import Owner
 
-EXPIRY_YEARS = 20  # how far ahead a card may expire
+MAX_TICKETS = 6  # in one purchase
 # Controls and line breaks could forge a header, surrogates and unassigned characters could not be stored or sent,
 # and direction overrides show another name than the one that is there.
 FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
@@ -25,10 +25,13 @@ def validate_name(name: str) -> None:
 
 
 class Unprinted(forms.TextInput):
-    """A text field whose value is never sent back, as a password's isn't."""
+    """A text field whose value is never sent back, as a password's isn't; it stays when htmx swaps the page around it.
+
+    Before it is sent purchase.js checks it, with `data-wrong` for the error.
+    """
 
     def get_context(self, name, value, attrs):
-        return super().get_context(name, None, attrs)
+        return super().get_context(name, None, {"data-hx-preserve": "true"} | (attrs or {}))
 
 
 def _text(label, error, *, widget=forms.TextInput, validators=(), max_length=100, **attrs):
@@ -41,7 +44,7 @@ def _text(label, error, *, widget=forms.TextInput, validators=(), max_length=100
     )
 
 
-class PurchaseForm(forms.Form):
+class OwnerForm(forms.Form):
     name = _text(
         _("Ticket owner's name"),
         _("Enter the name that shall stand on the ticket."),
@@ -58,6 +61,62 @@ class PurchaseForm(forms.Form):
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
+
+    def clean_name(self):
+        return unicodedata.normalize("NFC", self.cleaned_data["name"])
+
+
+class OwnersOfPurchase(forms.BaseFormSet):
+    """Take one row an owner. With the option `same_email` the first one's address is everybody's."""
+
+    default_error_messages = {
+        "too_few_forms": _("Buy one ticket at least."),
+        "too_many_forms": _("Buy %(num)d tickets at most at once."),
+    }
+
+    @classmethod
+    def get_default_prefix(cls):
+        return "owners"
+
+    def get_form_kwargs(self, index):
+        return {"empty_permitted": False}  # A row that is there is an owner.
+
+    def add_fields(self, form, index):
+        super().add_fields(form, index)
+        if index:  # Somebody else than the buyer, whom a browser knows.
+            for field in form.fields.values():
+                field.widget.attrs["autocomplete"] = "off"
+        if index and "same_email" in self.data:
+            # What stands there isn't looked at, but stays for whoever unticks the box.
+            form.fields["email"] = forms.CharField(
+                label=form.fields["email"].label, required=False, widget=form.fields["email"].widget
+            )
+
+    def typed(self) -> list[dict[str, str]]:
+        """Give what stands in each row, right or wrong."""
+        return [{field.name: field.value() or "" for field in form} for form in self.forms]
+
+    def owners(self) -> list[Owner]:
+        rows = [form.cleaned_data for form in self.forms]
+        same = rows[0]["email"] if "same_email" in self.data else None
+        return [Owner(row["name"], same or row["email"]) for row in rows]
+
+
+OwnerFormSet = forms.formset_factory(
+    OwnerForm,
+    OwnersOfPurchase,
+    extra=0,
+    min_num=1,
+    max_num=MAX_TICKETS,
+    absolute_max=MAX_TICKETS + 1,
+    validate_min=True,
+    validate_max=True,
+)
+
+
+class CardForm(forms.Form):
+    """Take a card, whose expiry each of the two forms below asks for in its own way."""
+
     name_on_card = _text(
         _("Name on card"),
         _("Enter the name as it stands on the card."),
@@ -70,24 +129,9 @@ class PurchaseForm(forms.Form):
         widget=Unprinted,
         validators=[payment.validate_number],
         max_length=40,
+        data_wrong=_("This is not a card number: check it for a mistyped digit."),
         autocomplete="cc-number",
         inputmode="numeric",
-    )
-    card_expiry_month = forms.IntegerField(
-        label=_("Expiry month"),
-        min_value=1,
-        max_value=12,
-        error_messages=dict.fromkeys(["required", "invalid", "min_value", "max_value"], _("Enter a month, 1 to 12.")),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "cc-exp-month", "inputmode": "numeric", "maxlength": 2, "placeholder": "MM"}
-        ),
-    )
-    card_expiry_year = forms.IntegerField(
-        label=_("Expiry year"),
-        error_messages=dict.fromkeys(["required", "invalid"], _("Enter a year, like 2031.")),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "cc-exp-year", "inputmode": "numeric", "maxlength": 4, "placeholder": "YYYY"}
-        ),
     )
     card_cvc = _text(
         _("Security code"),
@@ -95,6 +139,7 @@ class PurchaseForm(forms.Form):
         widget=Unprinted,
         validators=[payment.validate_cvc],
         max_length=4,
+        data_wrong=_("Enter the 3 or 4 digits of the security code."),
         autocomplete="cc-csc",
         inputmode="numeric",
     )
@@ -102,34 +147,66 @@ class PurchaseForm(forms.Form):
         label=_("I know that this is a demo: nothing is charged and no time machine leaves."),
         error_messages={"required": _("Tick this box to go on.")},
     )
+
+
+class PurchaseForm(CardForm):
+    """Take what the page asks for besides the owners."""
+
+    field_order = ["same_email", "name_on_card", "card_number", "card_expiry", "card_cvc", "disclaimer_accepted"]
+
+    card_expiry = _text(
+        _("Expiry"),
+        _("Enter the expiry date as it stands on the card, like 12/31."),
+        max_length=9,
+        autocomplete="cc-exp",
+        inputmode="numeric",
+        placeholder="MM/YY",
+    )
+    same_email = forms.BooleanField(label=_("Send all tickets to the first e-mail address"), required=False)
     # The submission's own: the same form sent twice is one purchase.
     token = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
+    # The one that was shown: at another one nothing is sold.
+    price = forms.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(["required", "invalid"], _("Reload this page: it lost the price.")),
+    )
 
-    def clean_name(self):
-        return unicodedata.normalize("NFC", self.cleaned_data["name"])
-
-    def clean_card_expiry_year(self):
-        year = self.cleaned_data["card_expiry_year"]
-        if 0 <= year < 100:
-            year += 2000
-        this_year = timezone.localdate().year
-        if not this_year <= year <= this_year + EXPIRY_YEARS:
-            raise ValidationError(
-                _("Enter a year from %(first)s to %(last)s."),
-                params={"first": this_year, "last": this_year + EXPIRY_YEARS},
-            )
-        return year
+    @sensitive_variables()
+    def clean_card_expiry(self):
+        month, year = payment.read_expiry(self.cleaned_data["card_expiry"])
+        payment.validate_year(year, timezone.localdate())
+        payment.validate_expiry(month, year, timezone.localdate())
 
     def clean_token(self):
         return self.cleaned_data["token"] or uuid.uuid4()
+
+
+class CardFormInParts(CardForm):
+    """Take what the API's JSON has besides the owner: the expiry in two parts."""
+
+    card_expiry_month = forms.IntegerField(
+        min_value=1,
+        max_value=12,
+        error_messages=dict.fromkeys(["required", "invalid", "min_value", "max_value"], _("Enter a month, 1 to 12.")),
+    )
+    card_expiry_year = forms.IntegerField(
+        error_messages=dict.fromkeys(["required", "invalid"], _("Enter a year, like 2031."))
+    )
+
+    def clean_card_expiry_year(self):
+        year = payment.full_year(self.cleaned_data["card_expiry_year"])
+        payment.validate_year(year, timezone.localdate())
+        return year
 
     @sensitive_variables()
     def clean(self):
         data = super().clean()
         month, year = data.get("card_expiry_month"), data.get("card_expiry_year")
-        if month and year and payment.expired(month, year, timezone.localdate()):
-            self.add_error("card_expiry_month", _("This card has expired."))
+        if month and year:
+            try:
+                payment.validate_expiry(month, year, timezone.localdate())
+            except ValidationError as error:
+                self.add_error("card_expiry_month", error)
         return data
-
-    def owners(self) -> list[Owner]:
-        return [Owner(self.cleaned_data["name"], self.cleaned_data["email"])]

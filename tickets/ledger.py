@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import models
 from django.db.models import Count, F, Min, Q, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 if TYPE_CHECKING:
     from tickets.models import Ticket
@@ -23,6 +23,7 @@ PARKED = Q(parked_at__isnull=False, cancelled_at=None)
 CANCELLED = Q(cancelled_at__isnull=False)
 # Due times and leases are told by the database's clock: those of the machines around it may differ, or be put right.
 FREE = Q(claimed_until=None) | Q(claimed_until__lte=Now())
+LATELY = timedelta(minutes=10)  # Who buys again within it may not know that the first time it worked.
 
 
 class Place(NamedTuple):
@@ -56,6 +57,15 @@ class TicketQuerySet(models.QuerySet):
 
     def cancelled(self):
         return self.filter(CANCELLED)
+
+    def bought_lately(self, gig, emails, token: str):
+        """Keep those for `gig` that went to one of `emails` minutes ago, by another submission than `token`'s."""
+        return (
+            self.annotate(upper=Upper("email"))  # as the index has it
+            .filter(upper__in={email.upper() for email in emails}, created_at__gte=Now() - LATELY, cancelled_at=None)
+            .filter(purchase__gig=gig)
+            .exclude(purchase__token=token)
+        )
 
     def census(self) -> dict[str, int]:
         """Count the tickets in each place, and all of them, in one statement: the numbers are of one instant."""

@@ -11,8 +11,7 @@ from django.views.debug import SafeExceptionReporterFilter
 CARD_FIELDS = (
     "name_on_card",
     "card_number",
-    "card_expiry_month",
-    "card_expiry_year",
+    "card_expiry",
     "card_cvc",
     "nameOnCard",
     "cardNumber",
@@ -20,6 +19,7 @@ CARD_FIELDS = (
     "cardExpiryYear",
     "cardCVC",
 )
+EXPIRY_YEARS = 20  # how far ahead a card may expire
 
 
 class CardFilter(SafeExceptionReporterFilter):
@@ -49,6 +49,27 @@ def validate_cvc(cvc: str) -> None:
         raise ValidationError(_("Enter the 3 or 4 digits of the security code."))
 
 
-def expired(month: int, year: int, today: date) -> bool:
-    """Tell whether a card is past its expiry: it is good to the last day of its month."""
-    return (year, month) < (today.year, today.month)
+def read_expiry(text: str) -> tuple[int, int]:
+    """Read a month and a year as they stand on a card or as a browser fills them in: 12/27, 12 / 2027, 1227."""
+    parts = re.fullmatch(r"([0-9]{1,2})\s*[/.-]?\s*([0-9]{4}|[0-9]{2})", text)
+    if not parts or not 1 <= int(parts[1]) <= 12:
+        raise ValidationError(_("Enter the expiry date as it stands on the card, like 12/31."))
+    return int(parts[1]), full_year(int(parts[2]))
+
+
+def full_year(year: int) -> int:
+    return year + 2000 if 0 <= year < 100 else year
+
+
+def validate_year(year: int, today: date) -> None:
+    if not today.year <= year <= today.year + EXPIRY_YEARS:
+        raise ValidationError(
+            _("Enter a year from %(first)s to %(last)s."),
+            params={"first": today.year, "last": today.year + EXPIRY_YEARS},
+        )
+
+
+def validate_expiry(month: int, year: int, today: date) -> None:
+    """Check that a card hasn't expired: it is good to the last day of its month."""
+    if (year, month) < (today.year, today.month):
+        raise ValidationError(_("This card has expired."))

@@ -10,6 +10,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 import structlog
@@ -39,11 +40,17 @@ class Sale(NamedTuple):
 
 
 class NotOnSale(Exception):
-    """Say that a gig can't be bought; `status` says why."""
+    """Say that a gig, as it is by now (None if it was deleted), can't be bought; `status` says why.
 
-    def __init__(self, status: Gig.Status):
-        super().__init__(status.value)
-        self.status = status
+    It is ON_SALE where only the price, or for an instant something else, was not as the buyer saw it; and SOLD_OUT
+    where there are fewer seats than were asked for.
+    """
+
+    def __init__(self, gig: Gig | None, seats: int):
+        self.gig, self.status = gig, gig.status() if gig else Gig.Status.UNPUBLISHED
+        if self.status == Gig.Status.ON_SALE and gig.available < seats:
+            self.status = Gig.Status.SOLD_OUT
+        super().__init__(self.status.value)
 
 
 class TokenReused(Exception):
@@ -60,12 +67,14 @@ class Busy(Exception):
 # --- Selling --------------------------------------------------------------------------------------
 
 
-def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
+def buy(gig: Gig, owners: Sequence[Owner], token: str, price: Decimal | None = None) -> Sale:
     """Sell a ticket to each owner, all or none, in one transaction; a repeated `token` finds the purchase it made.
 
-    Raise NotOnSale where the gig is closed or lacks the seats, TokenReused where the token's purchase was another,
-    Busy where others were in the way for too long.
+    `price` is the one the buyer saw, else the gig's as it was read. At another one nothing is sold. Raise NotOnSale
+    where the gig is closed, lacks the seats or costs something else, TokenReused where the token's purchase was of
+    something else, Busy where others were in the way for too long.
     """
+    price = gig.price if price is None else price
     fingerprint = _fingerprint(gig, owners)
     try:
         with transaction.atomic():
@@ -76,7 +85,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
                     purchase=purchase,
                     name=owner.name,
                     email=owner.email,
-                    price=gig.price,
+                    price=price,
                     created_at=purchase.created_at,
                     mail_asked_at=purchase.created_at,
                     publish_due_at=Now() + PUBLISH_LEASE,
@@ -84,9 +93,9 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str) -> Sale:
                 for owner in owners
             )
             # The gig comes last: every sale of a gig waits for its row, so it is held until the commit and no longer.
-            # The price is tested with the seats, for an organiser may have changed it since this gig was read.
-            if not Gig.objects.on_sale().filter(pk=gig.pk, price=gig.price).reserve(len(tickets)):
-                raise NotOnSale(_why_not(gig, len(tickets)))
+            # The price is tested with the seats, for an organiser may have changed it meanwhile.
+            if not Gig.objects.on_sale().filter(pk=gig.pk, price=price).reserve(len(tickets)):
+                raise NotOnSale(Gig.objects.filter(pk=gig.pk).first(), len(tickets))
     except OperationalError as error:
         if _gave_up_on_a_lock(error):
             raise Busy from error
@@ -113,16 +122,6 @@ def _gave_up_on_a_lock(error: OperationalError) -> bool:
 def _fingerprint(gig: Gig, owners: Sequence[Owner]) -> str:
     # Without the card: a hash of sixteen digits is as good as the digits.
     return hashlib.sha256(json.dumps([gig.slug, *owners]).encode()).hexdigest()
-
-
-def _why_not(gig: Gig, seats: int) -> Gig.Status:
-    now_gig = Gig.objects.filter(pk=gig.pk).first()
-    if now_gig is None:  # deleted
-        return Gig.Status.UNPUBLISHED
-    status = now_gig.status()
-    if status == Gig.Status.ON_SALE and now_gig.available < seats:
-        return Gig.Status.SOLD_OUT
-    return status
 
 
 # --- Publishing -----------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from tickets import api, bought, door, images, views
+from tickets import api, bought, checkout, door, images, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
-    path("gigs/<slug:slug>/", views.gig, name="gig"),
+    path("gigs/<slug:slug>/", checkout.gig, name="gig"),
+    path("check/", checkout.check, name="check"),
+    path("purchases/by-token/<uuid:token>/", bought.by_token, name="purchase_by_token"),
     path("purchases/<uuid:pk>/", bought.purchase, name="purchase"),
     path("purchases/<uuid:pk>/status/", bought.purchase_status, name="purchase_status"),
     path("tickets/<str:code>/", bought.ticket, name="ticket"),

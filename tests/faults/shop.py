@@ -163,14 +163,13 @@ class Buyer:
         # By hand, for to a cookie jar this is neither HTTPS nor the host that the header names.
         cookie = re.search(r"csrftoken=(\w+)", page.headers.get("Set-Cookie", ""))
         self._cookie = cookie[1] if cookie else ""
-        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.text))
+        hidden = dict(re.findall(r'type="hidden" name="([\w-]+)" value="([^"]+)"', page.text))
         self._form = hidden | {
-            "name": self.name,
-            "email": self.email,
+            "owners-0-name": self.name,
+            "owners-0-email": self.email,
             "name_on_card": self.name,
             "card_number": "4242424242424242",
-            "card_expiry_month": "12",
-            "card_expiry_year": "2039",
+            "card_expiry": "12/39",
             "card_cvc": "123",
             "disclaimer_accepted": "on",
         }
