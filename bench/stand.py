@@ -75,7 +75,7 @@ class Stand:
 @contextmanager
 def stand() -> Iterator[Stand]:
     """Start them, and set this process up for them."""
-    from tests.faults.postgres import Postgres
+    from rehearsal.postgres import Postgres
 
     with tempfile.TemporaryDirectory() as name:
         postgres = Postgres(Path(name) / "postgresql")

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 from moto import mock_aws
 
-from tests.smtp import SmtpServer
+from rehearsal.smtp import SmtpServer
 from tickets import kept, limits, provisioning, purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig

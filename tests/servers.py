@@ -43,12 +43,6 @@ if "DATABASE_URL" not in os.environ:
     os.environ["DATABASE_URL"] = server.get_uri()
 
 
-def free_port() -> int:
-    """Give a port that nobody listens on; nobody else is told of it for a good while, as the kernel goes round."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 def pytest_configure():
     from django.conf import settings
 

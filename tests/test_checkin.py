@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 from django.urls import reverse
 
-from tests.faults.shop import eventually
+from rehearsal.shop import eventually
 from tickets import aftersales, checkin, codes
 from tickets.checkin import Verdict
 from tickets.ledger import TicketQuerySet

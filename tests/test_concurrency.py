@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 
-from tests.faults.shop import eventually
+from rehearsal.shop import eventually
 from tickets import aftersales, purchases, queue, reconcile
 from tickets.models import Gig, GigQuerySet, Purchase, Ticket
 from tickets.purchases import Busy, NotOnSale, Owner, buy, publish, relay

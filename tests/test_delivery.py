@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from tests.smtp import SmtpServer
+from rehearsal.smtp import SmtpServer
 from tickets import delivery, purchases
 from tickets.delivery import Delivery, Outcome
 from tickets.models import Ticket

@@ -8,7 +8,7 @@ from icalendar import Calendar
 from PIL import Image
 from pypdf import PdfReader
 
-from tests.smtp import SmtpServer
+from rehearsal.smtp import SmtpServer
 from tickets import emails
 from tickets.emails import Deferred, HungUp, Mailer, MailServerDown, Refused, ticket_email
 from tickets.purchases import Owner, buy

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from tests.faults.shop import eventually
+from rehearsal.shop import eventually
 
 LINES = 5  # of the welcome
 SECONDS = 20  # the longest anything here may take on a busy machine

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults.shop import eventually
+from rehearsal.shop import eventually
 from tickets.together import Together
 
 SECONDS = 30

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.smtp import SmtpServer
+from rehearsal.smtp import SmtpServer
 from tickets import provisioning, queue
 from tickets.models import Ticket
 from tickets.purchases import Owner, buy, publish

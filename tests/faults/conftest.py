@@ -10,19 +10,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
-from tests.faults.postgres import Postgres
-from tests.faults.proxy import Proxy
-from tests.faults.shop import Process, Shop, eventually
-from tests.servers import free_port
-from tests.smtp import SmtpServer
+from rehearsal.ports import free_port
+from rehearsal.postgres import Postgres
+from rehearsal.proxy import Proxy
+from rehearsal.shop import Shop
+from rehearsal.smtp import SmtpServer
+from rehearsal.sqs import start_sqs
 from tickets import provisioning, queue
 from tickets.purchases import Owner, buy, publish
 
@@ -45,35 +44,6 @@ def checkout(tmp_path_factory):
     collect = [sys.executable, "manage.py", "collectstatic", "--no-input"]
     subprocess.run(collect, cwd=folder, env=environment, check=True, capture_output=True)
     return folder
-
-
-def start_sqs(folder: Path, port: int) -> Process:
-    """Start an SQS server that keeps its state in `folder` when it is stopped, and return once it answers."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONUNBUFFERED": "1",
-        "SERVICES": "sqs",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_REGION": "us-east-1",
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(folder),
-        "LOG_LEVEL": "WARNING",
-        "DOCKER_HOST": "unix:///nonexistent",
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-    }
-    server = ("hypercorn", "--workers", "0", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1")
-    command = [sys.executable, "-m", *server, "--log-level", "warning", "ministack.app:app"]
-    process = Process(command, folder, environment, folder / "sqs.log")
-
-    def answers():
-        try:
-            return urlopen(f"http://127.0.0.1:{port}/?Action=ListQueues", timeout=5).status == 200
-        except (URLError, OSError):
-            return False
-
-    eventually(answers, why="the SQS server")
-    return process
 
 
 @pytest.fixture(scope="session")

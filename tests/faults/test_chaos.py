@@ -18,10 +18,11 @@ import boto3
 import pytest
 import requests
 
-from tests.faults import proxy
-from tests.faults.conftest import VISIBILITY_SECONDS, open_shop, start_sqs, stock
-from tests.faults.shop import Buyer, eventually
-from tests.servers import free_port
+from rehearsal import proxy
+from rehearsal.ports import free_port
+from rehearsal.shop import Buyer, eventually
+from rehearsal.sqs import start_sqs
+from tests.faults.conftest import VISIBILITY_SECONDS, open_shop, stock
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", 60))
 SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))

@@ -8,8 +8,8 @@ import libfaketime
 import pytest
 from django.db.models.functions import Now
 
+from rehearsal.shop import Buyer, eventually
 from tests.faults.conftest import VISIBILITY_SECONDS
-from tests.faults.shop import Buyer, eventually
 from tickets import provisioning
 from tickets.models import Ticket
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from rehearsal.shop import eventually
 from tests.faults.conftest import set_visibility
-from tests.faults.shop import eventually
 from tickets import provisioning, queue
 from tickets.models import Ticket
 

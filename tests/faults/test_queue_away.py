@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.faults import proxy
-from tests.faults.shop import Buyer, eventually
+from rehearsal import proxy
+from rehearsal.shop import Buyer, eventually
 from tickets import provisioning, queue
 from tickets.models import Ticket
 

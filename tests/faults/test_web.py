@@ -6,9 +6,9 @@ from threading import Barrier, Event
 import pytest
 from django.db import connection
 
-from tests.faults import proxy
-from tests.faults.shop import Buyer, eventually
-from tests.servers import free_port
+from rehearsal import proxy
+from rehearsal.ports import free_port
+from rehearsal.shop import Buyer, eventually
 from tickets import provisioning
 from tickets.models import Gig, Purchase, Ticket
 

@@ -5,8 +5,8 @@ from threading import Event
 
 import pytest
 
-from tests.faults import proxy
-from tests.faults.shop import eventually
+from rehearsal import proxy
+from rehearsal.shop import eventually
 from tickets import provisioning, queue
 from tickets.models import Ticket
 

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from tickets import deadletters, provisioning, queue, trial
 from tickets.deadletters import Letter
-from tickets.management.queue import cannot_run, running
+from tickets.management.exits import cannot_run, running
 
 LINE_EVERY = 100  # messages, where there is no terminal to draw progress on
 WHAT_BLOCKS = {

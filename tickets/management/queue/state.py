@@ -13,7 +13,7 @@ from rich.table import Table
 from typer import Option
 
 from tickets import doctor, provisioning, queue
-from tickets.management.queue import cannot_run, running
+from tickets.management.exits import cannot_run, running
 from tickets.models import Ticket
 from tickets.pace import Observer
 

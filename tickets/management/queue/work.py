@@ -11,7 +11,7 @@ from django_typer.management import TyperCommand, command
 from typer import Option
 
 from tickets import metrics, purchases, reconcile
-from tickets.management.queue import cannot_run, running
+from tickets.management.exits import cannot_run, running
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind

