@@ -1,10 +1,12 @@
 import io
 import json
+import re
 import sys
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, ManagementUtility, call_command
 from django.utils import timezone
 
@@ -296,3 +298,13 @@ def test_watch_draws_anew_with_the_pace(gig, sqs, monkeypatch, capsys, out):
         first, second = stream.getvalue().splitlines()
         assert first == "waiting 0, in flight 0, delayed 0, in the DLQ 0"
         assert second.startswith("waiting 1, in flight 0, delayed 0, in the DLQ 0, published a second ")
+
+
+def test_the_runbook_names_commands_and_options_that_there_are(capsys):
+    text = (settings.BASE_DIR / "docs/runbook.md").read_text()
+    lines = set(re.findall(r"manage\.py queue ([a-z-]+)([^|`\n]*)", text))
+    assert len(lines) > 15
+    for subcommand, arguments in lines:
+        assert _exit_status(subcommand, "--help") == 0
+        said = capsys.readouterr().out
+        assert [option for option in re.findall(r"--[a-z-]+", arguments) if option not in said] == []

@@ -110,7 +110,7 @@ def test_a_queue_without_a_dlq(shop):
 
 def test_a_parked_message(shop):
     shop.send_message(QueueUrl=queue.dead_letter_url(), MessageBody="{}")
-    assert _bad() == [("DLQ", "parked messages: 1. Their causes are with the tickets in the admin")]
+    assert _bad() == [("DLQ", "parked messages: 1. `manage.py queue peek --dlq` shows their causes")]
 
 
 @pytest.mark.parametrize(
@@ -227,5 +227,5 @@ def test_the_command_prints_a_line_for_each_and_fails_if_there_is_something_to_d
     with pytest.raises(CommandError, match=r"^to do: 1$"):
         call_command("queue", "doctor", "--role", "web", "--json", stdout=out)
     bad = [line for line in map(json.loads, out.getvalue().splitlines()) if line["verdict"] == "bad"]
-    words = "parked messages: 1. Their causes are with the tickets in the admin"
+    words = "parked messages: 1. `manage.py queue peek --dlq` shows their causes"
     assert bad == [{"verdict": "bad", "subject": "DLQ", "words": words}]

@@ -136,7 +136,7 @@ def _dead_letters(dead: provisioning.Description | None) -> Finding:
     if dead is None:
         return _bad("DLQ", "there is none: run `manage.py queue create`")
     if dead.depth:
-        return _bad("DLQ", f"parked messages: {dead.depth}. Their causes are with the tickets in the admin")
+        return _bad("DLQ", f"parked messages: {dead.depth}. `manage.py queue peek --dlq` shows their causes")
     return _ok("DLQ", "empty")
 
 

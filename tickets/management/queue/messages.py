@@ -129,7 +129,7 @@ class Messages(TyperCommand):
     def _show(self, letter: Letter, full: bool) -> None:
         self.stdout.write(
             f"{letter.id}  sent {letter.sent_at:%Y-%m-%d %H:%M:%S} UTC  kept until {letter.kept_until:%Y-%m-%d %H:%M}"
-            f"  received {letter.receive_count} times"
+            f"  receives {letter.receive_count}"
         )
         if letter.cause:
             self.stdout.write(f"  {letter.cause}")
