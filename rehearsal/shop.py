@@ -16,7 +16,7 @@ import requests
 from rehearsal.proxy import Proxy
 from rehearsal.smtp import SmtpServer
 
-SECONDS = 45  # the longest anything here may take on a busy machine
+SECONDS = 120  # the longest anything here may take on a busy machine, where a process alone needs a minute to start
 HOST = "shop.example.com"
 BEHIND_TLS = {"Host": HOST, "X-Forwarded-Proto": "https", "Referer": f"https://{HOST}/"}
 

@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -15,6 +16,12 @@ from rehearsal.smtp import SmtpServer
 from tickets import kept, limits, provisioning, purchases, queue
 from tickets.logs import formatter
 from tickets.models import Gig
+
+# Not by the clock: a busy machine is slow to think of examples, and slow to run them.
+hypothesis.settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.fixture

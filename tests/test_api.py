@@ -379,7 +379,9 @@ def test_what_is_no_json_object_sells_nothing(post, body):
     body=st.dictionaries(st.sampled_from([*order(), "other"]), json_values)
     | st.tuples(st.sampled_from([*order()]), json_values).map(lambda change: order() | dict([change]))
 )
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_it_answers_to_anything(post, body):
     assert post(body).status_code in (400, 404)
 

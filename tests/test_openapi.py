@@ -53,7 +53,10 @@ def shop(make_gig, sqs, settings):
 
 @schema.parametrize()
 @settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_the_shop_keeps_to_its_specification(case, shop):
     # A year that is a number is taken, too, but which ones are right depends on the day, and no schema can say that.

@@ -114,7 +114,8 @@ class TicketQuerySet(models.QuerySet):
         """Claim for this worker those of `ids` that nobody holds, has mailed or cancelled, and return them.
 
         A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
-        with the same message race for one UPDATE, and the claim's number tells who won.
+        with the same message race for one UPDATE, and the claim's number tells who won. A second statement reads
+        them with their purchases and gigs: SQLite's RETURNING knows no joins.
         """
         claim = uuid.uuid4()
         due = self.filter(FREE, pk__in=ids, mailed_at=None, cancelled_at=None)

@@ -186,6 +186,11 @@ def test_a_thousand_purchases_in_chaos(chaos, capsys):
                 chaos.pause()
             in_chaos = sum(future.done() for future in waiting)
             eventually(lambda: all(future.done() for future in waiting), seconds=DRAIN_SECONDS)
+        except AssertionError as error:
+            state = "runs" if chaos.web.running else "has ended"
+            raise AssertionError(
+                f"seed {SEED}: buyers wait, the web server {state}: {chaos.web.said[-2000:]}"
+            ) from error
         finally:
             given_up.set()
     sold_after = time.monotonic() - started
