@@ -11,6 +11,7 @@ COPY manage.py openapi.yml ./
 COPY timelessmusic timelessmusic
 COPY tickets tickets
 COPY templates templates
+COPY locale locale
 COPY data data
 # Only to read the settings: neither value leaves this line.
 RUN SECRET_KEY=used-by-collectstatic-alone-and-never-signing-anything DATABASE_URL=sqlite:///:memory: \

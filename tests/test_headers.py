@@ -104,8 +104,12 @@ def test_purchases_and_tickets_are_never_kept_by_anybody(client, purchase):
 
 
 def test_a_wrong_address_says_no_more_than_any_other(client, purchase):
-    nowhere = client.get("/nowhere/")
+    def refusal(address):
+        answer = client.get(address)
+        return answer.status_code, answer.content.replace(address.encode(), b"")  # which the language's switch names
+
     wrong = [uuid.uuid4(), uuid.UUID(int=0), str(purchase.pk)[:-1], f"{purchase.pk}0", str(purchase.pk).upper()]
-    answers = [client.get(f"/purchases/{guess}/{end}") for guess in wrong for end in ("", "status/")]
-    assert {(answer.status_code, answer.content) for answer in answers} == {(404, nowhere.content)}
+    refusals = {refusal(f"/purchases/{guess}/{end}") for guess in wrong for end in ("", "status/")}
+    assert refusals == {refusal("/nowhere/")}
+    assert [status for status, _ in refusals] == [404]
     assert Purchase.objects.count() == 1

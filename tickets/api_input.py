@@ -5,6 +5,7 @@ import re
 import uuid
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from tickets.forms import CardFormInParts, OwnerForm
@@ -50,7 +51,7 @@ def check(data: dict) -> tuple[list[Owner], dict[str, list[str]]]:
     errors = owner.errors | card.errors
     fields = {name: list(errors[form_name]) for name, form_name in FIELDS.items() if form_name in errors}
     if not isinstance(data.get("gigId"), str) or not data["gigId"]:
-        fields = {"gigId": ["Enter the id of a gig, as /api/gigs has it."]} | fields
+        fields = {"gigId": [_("Enter the id of a gig, as /api/gigs has it.")]} | fields
     return [] if fields else [Owner(**owner.cleaned_data)], fields
 
 

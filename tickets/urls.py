@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tickets import api, bought, checkout, door, images, views
+from tickets import api, bought, checkout, door, images, languages, views
 
 urlpatterns = [
     path("", views.gig_list, name="gigs"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("images/<slug:slug>.png", images.poster_png, name="poster_png"),
     path("images/<slug:slug>.preview.png", images.preview_png, name="preview"),
     path("images/<slug:slug>.map.svg", images.collection_point_map, name="map"),
+    path("language/", languages.choose, name="language"),
     path("api/", api.viewer, name="api"),
     path("api/openapi.yml", api.specification, name="openapi"),
     path("api/gigs", api.gigs, name="api_gigs"),
