@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.pdfbase import pdfmetrics
@@ -171,7 +172,7 @@ def _stub(sheet: _Sheet, ticket: Ticket, y: float) -> None:
     _dashed(canvas, LEFT + HOLE + 4, top, RIGHT - HOLE - 4, top)
     _code(canvas, ticket.code, RIGHT - 18 - QR_SIDE, y + (STUB_HEIGHT - QR_SIDE) / 2)
     x, measure = LEFT + 20, MEASURE - QR_SIDE - 58
-    sheet.write(_("Admit one").upper(), x, top - 54, DISPLAY, 40, measure=measure)
+    sheet.write(pgettext("ticket", "Admit one").upper(), x, top - 54, DISPLAY, 40, measure=measure)
     y = top - 92
     lines = wrap(ticket.name, NAME_LINE)
     for line in lines:

@@ -3,6 +3,7 @@
 import math
 
 from django import template
+from django.utils.translation import ngettext
 
 register = template.Library()
 
@@ -11,8 +12,9 @@ register = template.Library()
 def spoken(seconds: int) -> str:
     """Say a time in seconds as people do: never less than it is."""
     if seconds < 90:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{math.ceil(seconds / 60)} minutes"
+        return ngettext("%(number)s second", "%(number)s seconds", seconds) % {"number": seconds}
+    minutes = math.ceil(seconds / 60)
+    return ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": minutes}
 
 
 @register.filter
