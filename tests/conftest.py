@@ -9,7 +9,7 @@ from decimal import Decimal
 import hypothesis
 import pytest
 from django.db import connection
-from django.utils import timezone
+from django.utils import timezone, translation
 from moto import mock_aws
 
 from rehearsal.smtp import SmtpServer
@@ -141,6 +141,13 @@ def logs():
     yield lines
     for logger in loggers:
         logger.removeHandler(lines)
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """Undo what a request of Django's test client leaves behind: the language it was answered in."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)
