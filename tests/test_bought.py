@@ -1,13 +1,20 @@
 """The pages of what was bought: who has their address has them, so they are private; and each is true."""
 
+import html
+import re
+import time
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
+from icalendar import Calendar
 
-from tickets import aftersales, codes
+from tickets import aftersales, codes, queue
+from tickets.delivery import Delivery
 from tickets.models import Ticket
-from tickets.purchases import Owner, buy
+from tickets.purchases import Owner, buy, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +23,145 @@ pytestmark = pytest.mark.django_db
 def ticket(gig, sqs):
     [ticket] = buy(gig, [Owner("Ada Lovelace", "ada@example.com")], "token").tickets
     return ticket
+
+
+@pytest.fixture
+def work():
+    """Mail what is in the queue."""
+
+    def work():
+        postman = Delivery(timedelta(seconds=180), 5)
+        queue.delete(postman.deliver(queue.receive(wait_seconds=0)).done)
+        postman.close()
+
+    return work
+
+
+def _addresses(ticket):
+    return [
+        reverse("mail_again", args=[ticket.purchase_id, ticket.pk]),
+        reverse("correct_address", args=[ticket.purchase_id, ticket.pk]),
+    ]
+
+
+# --- The purchase ---------------------------------------------------------------------------------
+
+
+def test_the_status_is_silent_until_something_changes(client, ticket):
+    page = client.get(ticket.purchase.get_absolute_url()).content.decode()
+    asked = html.unescape(re.search('data-hx-get="([^"]+)"', page)[1])
+    assert (client.get(asked).status_code, client.get(asked).content) == (204, b"")
+    Ticket.objects.update(published_at=timezone.now())
+    changed = client.get(asked)
+    assert (changed.status_code, "Your ticket is on its way" in changed.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_a_purchase_takes_two_queries_however_many_tickets(client, gig, number, django_assert_num_queries):
+    purchase = buy(gig, [Owner(f"Owner {i}", f"owner{i}@example.com") for i in range(number)], "token").purchase
+    for address in (purchase.get_absolute_url(), reverse("purchase_calendar", args=[purchase.pk])):
+        with django_assert_num_queries(2):
+            assert client.get(address).status_code == 200
+
+
+def test_a_purchase_leads_to_each_of_its_tickets(client, gig):
+    sale = buy(gig, [Owner("Ada", "ada@example.com"), Owner("Bob", "bob@example.com")], "token")
+    page = client.get(sale.purchase.get_absolute_url()).content.decode()
+    assert [page.count(ticket.get_absolute_url()) for ticket in sale.tickets] == [1, 1]
+    assert page.index("Ada") < page.index("Bob")
+
+
+def test_the_calendar_has_an_event_for_each_ticket_that_stands(client, gig, sqs):
+    ada, bob = buy(gig, [Owner("Ada", "ada@example.com"), Owner("Bob", "bob@example.com")], "token").tickets
+    aftersales.cancel(bob)
+    address = reverse("purchase_calendar", args=[ada.purchase_id])
+    file = client.get(address)
+    assert (file["Content-Type"], file["Content-Disposition"]) == (
+        "text/calendar; charset=utf-8",
+        'attachment; filename="tickets.ics"',
+    )
+    assert [event["UID"] for event in Calendar.from_ical(file.content).events] == [str(ada.pk)]
+    assert "no-store" in file["Cache-Control"]
+    aftersales.cancel(ada)
+    assert client.get(address).status_code == 404
+
+
+# --- Send it again, wrong address? ----------------------------------------------------------------
+
+
+def test_a_ticket_is_sent_again_once_a_minute_and_three_times_an_hour(client, ticket, work, mailoutbox, monkeypatch):
+    publish([ticket])
+    work()
+    again, _ = _addresses(ticket)
+    answers = []
+    now = time.time()
+    for minute in (0, 0.5, 2, 4, 6):
+        monkeypatch.setattr(time, "time", lambda minute=minute: now + minute * 60)
+        answers.append(client.post(again).status_code)
+        work()
+    assert answers == [302, 429, 302, 302, 429]
+    assert [mail.to for mail in mailoutbox] == [["Ada Lovelace <ada@example.com>"]] * 4
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(client, ticket):
+    again, _ = _addresses(ticket)
+    for _ in range(2):
+        Ticket.objects.update(mailed_at=timezone.now())
+        answer = client.post(again)
+    assert (answer.status_code, 0 < int(answer["Retry-After"]) <= 60) == (429, True)
+    assert "Wait " in answer.content.decode()
+
+
+def test_what_is_on_its_way_is_not_sent_again(client, ticket):
+    again, _ = _addresses(ticket)
+    assert client.post(again).url == ticket.purchase.get_absolute_url()
+    assert Ticket.objects.get().mailing == 1
+
+
+def test_a_wrong_address_is_corrected_once(client, ticket, work, mailoutbox):
+    publish([ticket])
+    work()
+    _, address = _addresses(ticket)
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"email": "ada@example.org"}).url == ticket.purchase.get_absolute_url()
+    work()
+    assert [mail.to for mail in mailoutbox] == [
+        ["Ada Lovelace <ada@example.com>"],
+        ["Ada Lovelace <ada@example.org>"],
+    ]
+    assert [client.get(address).status_code, client.post(address, {"email": "ada@example.net"}).status_code] == [
+        409
+    ] * 2
+    assert Ticket.objects.get().email == "ada@example.org"
+    # Whoever got the first mail stays out.
+    assert client.get(ticket.get_absolute_url()).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("email", "error"),
+    [
+        ("nonsense", "Enter an e-mail address like name@example.com."),
+        ("ada@example.com", "The ticket went to this very address: enter the right one."),
+    ],
+)
+def test_a_wrong_address_is_not_corrected_to_another_wrong_one(client, ticket, email, error):
+    _, address = _addresses(ticket)
+    answer = client.post(address, {"email": email})
+    assert (answer.status_code, answer.context["form"].errors) == (422, {"email": [error]})
+    assert (Ticket.objects.get().email, Ticket.objects.get().mailing) == ("ada@example.com", 1)
+
+
+def test_nothing_becomes_of_a_ticket_at_another_purchases_address(client, ticket, gig):
+    other = buy(gig, [Owner("Bob", "bob@example.com")], "other").purchase
+    for name in ("mail_again", "correct_address"):
+        address = reverse(name, args=[other.pk, ticket.pk])
+        assert client.post(address, {"email": "bob@example.com"}).status_code == 404
+    assert Ticket.objects.get(pk=ticket.pk).mailing == 1
+
+
+def test_looking_sends_nothing(client, ticket):
+    again, _ = _addresses(ticket)
+    assert client.get(again).status_code == 405
 
 
 # --- The ticket -----------------------------------------------------------------------------------
@@ -55,3 +201,18 @@ def test_a_cancelled_ticket_says_so(client, ticket):
 )
 def test_nobody_guesses_a_ticket(client, ticket, code):
     assert client.get(reverse("ticket", args=[code(ticket.pk)])).status_code == 404
+
+
+def test_a_ticket_has_a_calendar_file_while_it_is_valid(client, ticket):
+    address = reverse("ticket_calendar", args=[ticket.code])
+    file = client.get(address)
+    assert [event["UID"] for event in Calendar.from_ical(file.content).events] == [str(ticket.pk)]
+    aftersales.cancel(ticket)
+    assert client.get(address).status_code == 404
+
+
+def test_the_service_worker_is_always_the_newest_and_serves_tickets_alone(client, db):
+    answer = client.get("/tickets/worker.js")
+    assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (200, "text/javascript", "no-cache")
+    assert "Service-Worker-Allowed" not in answer
+    assert "/static/tickets/ticket.css" in answer.content.decode()

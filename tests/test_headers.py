@@ -40,7 +40,7 @@ EVERYWHERE = {
     "X-Frame-Options": "DENY",
 }
 PAGE = EVERYWHERE | {"Cross-Origin-Resource-Policy": "same-origin"}
-PRIVATE = PAGE | {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+PRIVATE = PAGE | {"X-Robots-Tag": "noindex, nofollow"}
 
 
 @pytest.fixture

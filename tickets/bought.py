@@ -1,47 +1,138 @@
 """What a buyer sees after buying: the purchase, and each ticket. Whoever has such an address has the page."""
 
+from functools import wraps
+
 from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from tickets import codes
+from tickets import aftersales, calendars, codes, limits, qr
+from tickets.forms import AddressForm
 from tickets.models import Purchase, Ticket
 
 
+def _private(view):
+    """Keep the answer to whoever has the address: from caches and search engines.
+
+    Other sites get no referrer from any of our pages. "no-referrer" would go too far: with it a browser hides even from
+    us where a form here comes from, and the form is refused as a forged one.
+    """
+
+    @never_cache
+    @wraps(view)
+    def wrapped(request, *args, **kwargs):
+        response = view(request, *args, **kwargs)
+        response["X-Robots-Tag"] = "noindex, nofollow"
+        return response
+
+    return wrapped
+
+
+# --- The purchase ---------------------------------------------------------------------------------
+
+
 @require_safe
-@never_cache
+@_private
 def purchase(request, pk):
-    return _private(render(request, "tickets/purchase.html", {"purchase": _purchase(pk)}))
+    return _page(request, _purchase(pk))
 
 
 @require_safe
-@never_cache
+@_private
 def purchase_status(request, pk):
-    return _private(render(request, "tickets/_purchase_status.html", {"purchase": _purchase(pk)}))
+    """Give the part of the page that changes; nothing where the page has it already, so that nothing is read aloud."""
+    found = _purchase(pk)
+    if request.GET.get("seen") == found.progress:
+        return HttpResponse(status=204)
+    return render(request, "tickets/_purchase_status.html", {"purchase": found})
 
 
 @require_safe
-@never_cache
+@_private
 def by_token(request, token):
     """Lead to the purchase that a submission of the form has made, or say that there is none."""
-    purchase = Purchase.objects.filter(token=token).first()
-    return _private(redirect(purchase) if purchase else render(request, "tickets/nothing_bought.html", status=404))
+    found = Purchase.objects.filter(token=token).first()
+    return redirect(found) if found else render(request, "tickets/nothing_bought.html", status=404)
 
 
 @require_safe
-@never_cache
-def ticket(request, code):
-    found, edition = _ticket(code)
-    if found.cancelled_at or edition != found.edition:
-        return _private(render(request, "tickets/ticket_void.html", {"ticket": found}, status=410))
-    return _private(render(request, "tickets/ticket.html", {"ticket": found, "gig": found.gig}))
+@_private
+def calendar(request, pk):
+    tickets = [ticket for ticket in _purchase(pk).tickets.all() if not ticket.cancelled_at]
+    return _calendar(tickets)
+
+
+@require_POST
+@_private
+def mail_again(request, pk, ticket_id):
+    ticket = _ticket_of(pk, ticket_id)
+    if ticket.mailed_at or ticket.parked_at:  # Else the mail is still to come.
+        if wait := limits.mail_again_wait(ticket):
+            page = _page(request, _purchase(pk), status=429, wait=wait, waits=ticket)
+            page["Retry-After"] = wait
+            return page
+        aftersales.mail_again(ticket)
+    return redirect(ticket.purchase)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_private
+def correct_address(request, pk, ticket_id):
+    ticket = _ticket_of(pk, ticket_id)
+    form = AddressForm(request.POST or None, ticket=ticket)
+    if not ticket.may_be_readdressed:
+        return render(request, "tickets/correct_address.html", {"ticket": ticket, "form": None}, status=409)
+    if form.is_valid():
+        aftersales.correct_own_address(ticket, form.cleaned_data["email"])  # No? Then it has just been corrected.
+        return redirect(ticket.purchase)
+    if form.errors:
+        form.fields["email"].widget.attrs["autofocus"] = True
+    page = {"ticket": ticket, "form": form}
+    return render(request, "tickets/correct_address.html", page, status=422 if form.is_bound else 200)
+
+
+def _page(request, purchase: Purchase, status: int = 200, **more) -> HttpResponse:
+    return render(request, "tickets/purchase.html", {"purchase": purchase} | more, status=status)
 
 
 def _purchase(pk) -> Purchase:
     tickets = Prefetch("tickets", Ticket.objects.order_by("name", "pk"))
     return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related(tickets), pk=pk)
+
+
+def _ticket_of(pk, ticket_id) -> Ticket:
+    return get_object_or_404(Ticket.objects.select_related("purchase__gig"), pk=ticket_id, purchase=pk)
+
+
+# --- The ticket -----------------------------------------------------------------------------------
+
+
+@require_safe
+@_private
+def ticket(request, code):
+    found, edition = _ticket(code)
+    if found.cancelled_at or edition != found.edition:
+        return render(request, "tickets/ticket_void.html", {"ticket": found}, status=410)
+    return render(request, "tickets/ticket.html", {"ticket": found, "gig": found.gig, "qr": qr.svg(found.code)})
+
+
+@require_safe
+@_private
+def ticket_calendar(request, code):
+    found, edition = _ticket(code)
+    if found.cancelled_at or edition != found.edition:
+        raise Http404("void")
+    return _calendar([found])
+
+
+@require_safe
+def ticket_worker(request):
+    """Give the service worker that keeps tickets at hand without a network. Its address says what it may serve."""
+    response = render(request, "tickets/ticket_worker.js", content_type="text/javascript")
+    response["Cache-Control"] = "no-cache"  # A browser asks for a newer one each time.
+    return response
 
 
 def _ticket(code: str) -> tuple[Ticket, int]:
@@ -53,8 +144,9 @@ def _ticket(code: str) -> tuple[Ticket, int]:
     return get_object_or_404(Ticket.objects.select_related("purchase__gig"), pk=ticket_id), edition
 
 
-def _private(response: HttpResponse) -> HttpResponse:
-    # The address must not get about: not to search engines, not as a referrer.
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+def _calendar(tickets: list[Ticket]) -> HttpResponse:
+    if not tickets:
+        raise Http404("nothing to put into a calendar")
+    file = HttpResponse(calendars.ics(tickets), content_type=calendars.CONTENT_TYPE)
+    file["Content-Disposition"] = 'attachment; filename="tickets.ics"'
+    return file

@@ -66,6 +66,22 @@ class OwnerForm(forms.Form):
         return unicodedata.normalize("NFC", self.cleaned_data["name"])
 
 
+class AddressForm(forms.Form):
+    """Take the right address of a ticket that went to a wrong one."""
+
+    email = OwnerForm.base_fields["email"]
+
+    def __init__(self, *args, ticket, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.ticket = ticket
+
+    def clean_email(self):
+        email = self.cleaned_data["email"]
+        if email == self.ticket.email:
+            raise ValidationError(_("The ticket went to this very address: enter the right one."))
+        return email
+
+
 class OwnersOfPurchase(forms.BaseFormSet):
     """Take one row an owner. With the option `same_email` the first one's address is everybody's."""
 

@@ -15,6 +15,7 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
+from limits import RateLimitItem, parse_many
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -22,11 +23,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tickets.breaker import Breaker, BreakerOpen
-from tickets.models import Purchase
+from tickets.models import Purchase, Ticket
 
 log = structlog.get_logger(__name__)
 breaker = Breaker(failure=StorageError)
 
+# Of one ticket: who finds none of three mails has a wrong address, or a full inbox.
+MAIL_AGAIN_LIMITS = parse_many("1/minute;3/hour")
 CACHE_SECONDS = 0.5  # for Redis to connect, then to answer: a buyer waits for it
 # An address alone or with a port, as proxies write it: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443.
 _ADDRESS = re.compile(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+|(.+)")
@@ -67,22 +70,27 @@ def purchase_wait(request, token: str) -> int:
 
     A `token` that has bought may always come back to its purchase. While the cache is away everybody may buy.
     """
-    wait = _count(client_address(request) or "unknown")
+    wait = _count("purchase", client_address(request) or "unknown", settings.PURCHASE_LIMITS)
     if wait and Purchase.objects.filter(token=token).exists():
         return 0
     return wait
 
 
-def _count(client: str) -> int:
+def mail_again_wait(ticket: Ticket) -> int:
+    """Count a mail that is asked for once more; return 0 where it may go, else the whole seconds until it may."""
+    return _count("mail again", str(ticket.pk), MAIL_AGAIN_LIMITS)
+
+
+def _count(what: str, whose: str, rates: list[RateLimitItem]) -> int:
     try:
         with breaker:
             # The shortest first: what it refuses is not counted by the longer ones, however often a buyer tries.
-            for limit in sorted(settings.PURCHASE_LIMITS, key=lambda limit: limit.get_expiry()):
-                if not _limiter().hit(limit, "purchase", client):
-                    end = _limiter().get_window_stats(limit, "purchase", client).reset_time
+            for limit in sorted(rates, key=lambda limit: limit.get_expiry()):
+                if not _limiter().hit(limit, what, whose):
+                    end = _limiter().get_window_stats(limit, what, whose).reset_time
                     return max(1, math.ceil(end - time.time()))
     except (StorageError, BreakerOpen) as error:
-        log.warning("a purchase is not counted, for the cache is away", cause=str(error))
+        log.warning("not counted, for the cache is away", what=what, cause=str(error))
     return 0
 
 

@@ -168,6 +168,11 @@ class Purchase(models.Model):
         return reverse("purchase", args=[self.id])
 
     @property
+    def progress(self) -> str:
+        """Say where the tickets are and at which mailing, so that two such texts differ if anything has changed."""
+        return "-".join(f"{ticket.mailing}{ticket.edition}{ticket.state.name}" for ticket in self.tickets.all())
+
+    @property
     def is_settled(self) -> bool:
         """Tell whether every ticket has come to its end: mailed, parked or cancelled."""
         return all(ticket.mailed_at or ticket.parked_at or ticket.cancelled_at for ticket in self.tickets.all())
@@ -278,6 +283,11 @@ class Ticket(models.Model):
     @property
     def gig(self) -> Gig:
         return self.purchase.gig
+
+    @property
+    def may_be_readdressed(self) -> bool:
+        """Tell whether the buyer may still correct its address, see aftersales.correct_own_address()."""
+        return not (self.readdressed_at or self.cancelled_at or self.checked_in_at)
 
     @property
     def state(self) -> State:

@@ -9,7 +9,13 @@ urlpatterns = [
     path("purchases/by-token/<uuid:token>/", bought.by_token, name="purchase_by_token"),
     path("purchases/<uuid:pk>/", bought.purchase, name="purchase"),
     path("purchases/<uuid:pk>/status/", bought.purchase_status, name="purchase_status"),
+    path("purchases/<uuid:pk>/calendar.ics", bought.calendar, name="purchase_calendar"),
+    path("purchases/<uuid:pk>/<uuid:ticket_id>/again/", bought.mail_again, name="mail_again"),
+    path("purchases/<uuid:pk>/<uuid:ticket_id>/address/", bought.correct_address, name="correct_address"),
+    # No code ends in .js; and a service worker's own folder is what it serves.
+    path("tickets/worker.js", bought.ticket_worker, name="ticket_worker"),
     path("tickets/<str:code>/", bought.ticket, name="ticket"),
+    path("tickets/<str:code>/calendar.ics", bought.ticket_calendar, name="ticket_calendar"),
     path("door/", door.choose, name="choose_door"),
     path("door/<slug:slug>/", door.door, name="door"),
     path("door/<slug:slug>/undo/", door.undo, name="undo_check_in"),

@@ -186,6 +186,8 @@ def test_axe_finds_nothing_in_the_form_and_its_errors(form, theme):
     expect(form.get_by_role("alert")).to_be_visible()
     expect(form.locator("[name=owners-0-name]")).to_be_focused()
     assert _violations(form) == []
+    form.set_viewport_size({"width": 320, "height": 400})  # 1280 by 1600 at 400 %
+    assert form.evaluate("document.documentElement.scrollWidth") <= 320
     small = form.evaluate(
         """() => [...document.querySelectorAll("main :is(a, button, input)")].filter((element) => {
           const {width, height} = element.getBoundingClientRect();
