@@ -234,6 +234,13 @@ def test_redrive_says_what_stays(parked):
     assert error.value.returncode == 1
 
 
+def test_redrive_without_a_dlq_could_not_run(sqs):
+    sqs.set_queue_attributes(QueueUrl=queue.url(), Attributes={"RedrivePolicy": ""})
+    with pytest.raises(CommandError, match="has no dead-letter queue") as error:
+        _queue("redrive", "--all")
+    assert error.value.returncode == 2
+
+
 def test_redrive_of_many_tells_its_progress(sqs, monkeypatch):
     monkeypatch.setattr(deadletters, "POLL_SECONDS", 0)
     monkeypatch.setattr(messages, "LINE_EVERY", 10)

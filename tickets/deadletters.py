@@ -19,7 +19,7 @@ from tickets.queue import QueueError, Received
 
 log = structlog.get_logger(__name__)
 
-HIDDEN_SECONDS = 60  # if we die with messages in hand, they are back after that; a thousand are looked at in a few
+HIDDEN_SECONDS = 300  # if we die with messages in hand, they are back after that; 100,000 are gone through in it
 POLL_SECONDS = 1  # a long poll asks all of SQS's servers, a short one some of them
 
 
@@ -68,7 +68,7 @@ def by_id(*ids: str) -> Select:
     return lambda letter: not wanted.isdisjoint({letter.id, letter.origin, str(letter.ticket_id)})
 
 
-def browse(limit: int = 100, select: Select = everything, of_queue: bool = False) -> list[Letter]:
+def browse(limit: int | None = 100, select: Select = everything, of_queue: bool = False) -> list[Letter]:
     """Look at messages of the DLQ, or of the queue; they stay, hidden from others for as long as this takes."""
     held: dict[str, Letter] = {}
     queue_url = _url(of_queue)

@@ -66,7 +66,7 @@ class Messages(TyperCommand):
             select = deadletters.by_cause(cause) if cause else deadletters.by_id(*ids)
         if dry_run:
             with running():
-                letters = deadletters.browse(maximum or provisioning.describe().dead_letters.depth + 1, select)
+                letters = deadletters.browse(maximum, select)
             for letter in letters:
                 self._show(letter, full=False)
             self.stdout.write(f"would redrive {len(letters)}")
@@ -79,11 +79,12 @@ class Messages(TyperCommand):
     def _redrive(self, select: deadletters.Select, maximum: int | None) -> int:
         done, stay = 0, []
         with running():
-            depth = provisioning.describe().dead_letters.depth
+            dead = provisioning.describe().dead_letters
         progress: Iterator = deadletters.redrive(select, maximum)
         terminal = self.stdout.isatty()
-        if terminal:
-            progress = track(progress, "redriving", total=min(maximum or depth, depth), transient=True)
+        if terminal and dead:
+            total = min(maximum or dead.depth, dead.depth)
+            progress = track(progress, "redriving", total=total, transient=True)
         try:
             with running():
                 for letter, answer in progress:

@@ -15,6 +15,7 @@ from tickets.management.exits import cannot_run, running
 from tickets.worker import Unavailable, Worker
 
 HARD_STOP_SECONDS = 9.5  # after SIGTERM: whatever still hangs then (a silent server) is left behind
+LINE_EVERY = 1000  # tickets; the relay takes 100 at a time
 
 
 class Work(TyperCommand):
@@ -64,6 +65,8 @@ class Work(TyperCommand):
             with running():
                 while due := purchases.relay():
                     published += due
+                    if published % LINE_EVERY == 0:
+                        self.stdout.write(f"published {published} so far")
         finally:
             self.stdout.write(f"published {published}")
 
