@@ -206,7 +206,7 @@ def test_a_form_without_csrf_token_sells_nothing(gig, payload, sqs):
 
 
 def test_a_body_over_64_kb_sells_nothing(buy):
-    assert buy(name="x" * 300_000).status_code == 400
+    assert buy(name="x" * 300_000).status_code == 413
     assert _nothing_sold()
 
 

@@ -156,6 +156,6 @@ def test_a_long_one_is_a_short_line(written, client):
 
 
 def test_so_is_a_body_that_is_too_large(written, client, gig, payload):
-    assert client.post(gig.get_absolute_url(), payload(name="x" * 300_000)).status_code == 400
+    assert client.post(gig.get_absolute_url(), payload(name="x" * 300_000)).status_code == 413
     words = "Request body exceeded settings.DATA_UPLOAD_MAX_MEMORY_SIZE."
     assert _warnings(written()) == [("django.security.RequestDataTooBig", words)]

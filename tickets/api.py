@@ -186,6 +186,7 @@ def always_json(get_response):
         if request.path.startswith("/api/") and response.status_code >= 400 and not is_json:
             response.content = json.dumps({"error": response.reason_phrase})
             response["Content-Type"] = "application/json"
+            del response["Content-Encoding"]  # The page's.
             response["Content-Length"] = len(response.content)
         return response
 

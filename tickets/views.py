@@ -21,11 +21,12 @@ def gig_list(request):
     context = {
         "search": search,
         "page_obj": page,
+        "address": search.address(page.number),
         "earlier": search.address(page.previous_page_number()) if page.has_previous() else None,
         "later": search.address(page.next_page_number()) if page.has_next() else None,
     }
     if request.htmx:
-        return push_url(render(request, "tickets/_gigs.html", context), search.address(page.number))
+        return push_url(render(request, "tickets/_gigs.html", context), context["address"])
     return render(request, "tickets/gig_list.html", context)
 
 

@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "corsheaders",
@@ -112,7 +113,11 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "tickets.headers.pages_for_our_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Behind whitenoise, whose files are compressed already. No secret that a stranger could guess from a page's length
+    # (BREACH): Django masks its CSRF token anew each time and pads what it compresses, a form's token is used once.
+    "django.middleware.gzip.GZipMiddleware",
     "tickets.languages.ByCookieOrHeader",
+    "tickets.errors.page_for_wrong_method",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -265,6 +270,7 @@ SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_SECURE = not DEBUG
 LANGUAGE_COOKIE_SECURE = not DEBUG
+CSRF_FAILURE_VIEW = "tickets.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 PROXY_COUNT = 0  # how many proxies of ours append to X-Forwarded-For

@@ -19,4 +19,4 @@ def few_left(gig) -> bool:
 @register.filter
 def picture(gig, name: str) -> str:
     """Give the address of one of a gig's pictures: poster, poster_png, preview or map."""
-    return images.address(gig, name)
+    return images.address(gig, name) if gig else ""
