@@ -14,6 +14,7 @@ from django.db.models.functions import Now, Upper
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from tickets import codes, trace
 from tickets.ledger import ON_THE_WAY, PARKED, UNPUBLISHED, TicketQuerySet
@@ -58,12 +59,12 @@ class GigQuerySet(models.QuerySet):
 
 class Gig(models.Model):
     class Status(models.TextChoices):
-        ON_SALE = "on sale"
-        SOLD_OUT = "sold out"
-        NOT_YET = "not on sale yet"
-        CLOSED = "sale closed"
-        DEPARTED = "departed"
-        UNPUBLISHED = "unpublished"
+        ON_SALE = "on sale", _("on sale")
+        SOLD_OUT = "sold out", _("sold out")
+        NOT_YET = "not on sale yet", _("not on sale yet")
+        CLOSED = "sale closed", _("sale closed")
+        DEPARTED = "departed", _("departed")
+        UNPUBLISHED = "unpublished", _("unpublished")
 
     slug = models.SlugField(unique=True, max_length=80, help_text="Stands in addresses and messages: don't change it.")
     artist = models.CharField(max_length=100)
@@ -180,11 +181,11 @@ class Purchase(models.Model):
 
 class Ticket(models.Model):
     class State(models.TextChoices):
-        UNPUBLISHED = "to publish"
-        ON_THE_WAY = "on its way"
-        MAILED = "mailed"
-        PARKED = "parked"
-        CANCELLED = "cancelled"
+        UNPUBLISHED = "to publish", _("to publish")
+        ON_THE_WAY = "on its way", _("on its way")
+        MAILED = "mailed", _("mailed")
+        PARKED = "parked", _("parked")
+        CANCELLED = "cancelled", _("cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="tickets")

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.formats import date_format, number_format
@@ -43,9 +44,11 @@ def day(value: date) -> str:
     return date_format(value, _("l, j F Y"))
 
 
-@register.filter(expects_localtime=False)
-def moment(value: datetime) -> str:
-    """Say a time in the zone it is given in, and name the zone: Friday, 20 August 2027, 19:30 IST."""
+@register.filter
+def moment(value: datetime, zone: str = "") -> str:
+    """Say a time in `zone`, or in the one it is given in, and name it: Friday, 20 August 2027, 19:30 IST."""
+    if zone:
+        value = value.astimezone(ZoneInfo(zone))
     # Translators: a time's format, see Django's template filter `date`.
     return date_format(value, _("l, j F Y, H:i T"))
 
