@@ -52,6 +52,7 @@ def test_a_sale_stands_and_its_mail_comes_when_sqs_is_back(shop, port, gig, faul
     asked = shop.sqs.connections, shop.sqs.seen["SendMessageBatch"]
     assert Buyer(port, gig.slug, "d").buy() == 302
     # Nobody waits for SQS any more: it isn't even asked.
+    assert "3 failures in a row; next try in a moment" in shop.logged
     assert (shop.sqs.connections, shop.sqs.seen["SendMessageBatch"]) == asked
     assert (_sold(gig.slug), Ticket.objects.unpublished().count()) == (["a", "b", "before", "c", "d"], 4)
 
