@@ -92,6 +92,21 @@ def test_every_other_screen_can_be_used_by_everybody(office):
         _examine(office)
 
 
+def test_a_ticket_is_found_and_its_address_corrected(office):
+    office.get_by_role("link", name="Tickets", exact=True).first.click()
+    office.get_by_label("Search").fill("lovelace")
+    office.get_by_role("button", name="Search").click()
+    office.locator("#result_list a").first.click()
+    expect(office.get_by_role("heading", name="What happened")).to_be_visible()
+    _examine(office)
+    office.get_by_role("link", name="Correct the address").click()
+    _examine(office)
+    office.get_by_label("E-mail").fill("ada@example.org")
+    office.get_by_role("button", name="Correct the address").click()
+    expect(office.get_by_text("Address corrected from a…@example.com to a…@example.org").first).to_be_visible()
+    assert Ticket.objects.filter(email="ada@example.org").count() == 1
+
+
 def test_the_sign_in_page(page):
     page.goto("/admin/")
     _examine(page)

@@ -1,8 +1,13 @@
-"""Purchases and tickets: made by sales alone, and read here."""
+"""Purchases and tickets: made by sales alone, read here, taken away as a file."""
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tickets import codes, exports, story
+from tickets.admin.actions import ACTIONS, TicketActions
 from tickets.models import Purchase, Ticket
 
 
@@ -19,6 +24,29 @@ class ReadOnly:
         return False
 
 
+class Exported:
+    """Give the rows that a list shows, all pages of them, as a file."""
+
+    columns: list[str] = []
+    show_full_result_count = False  # Counting a million rows takes longer than showing fifty.
+    list_per_page = 50
+
+    def get_urls(self):
+        name = f"tickets_{self.opts.model_name}_export"
+        view = self.admin_site.admin_view(self.export)
+        return [path(f"{format}/", view, {"format": format}, f"{name}_{format}") for format in exports.FORMATS] + (
+            super().get_urls()
+        )
+
+    def export(self, request, format):
+        if not request.user.has_perm("tickets.export"):
+            raise PermissionDenied
+        rows = self.get_changelist_instance(request).get_queryset(request).values_list(*self.columns)
+        name = f"{self.opts.model_name}s-{timezone.now():%Y-%m-%d}"
+        heading = [column.rpartition("purchase__")[2].replace("__", " ").replace("_", " ") for column in self.columns]
+        return exports.FORMATS[format](name, heading, rows.iterator(2000))
+
+
 class TicketInline(ReadOnly, admin.TabularInline):
     model = Ticket
     fields = readonly_fields = ["id", "name", "email", "price", "state", "mailed_at", "parked_at", "parked_cause"]
@@ -26,13 +54,20 @@ class TicketInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(ReadOnly, admin.ModelAdmin):
+class PurchaseAdmin(ReadOnly, Exported, admin.ModelAdmin):
     list_display = ["id", "gig", "created_at"]
     list_filter = ["created_at", "gig"]
     list_select_related = ["gig"]
-    search_fields = ["=id", "=trace", "tickets__name", "tickets__email", "=tickets__id"]
+    search_fields = ["id"]  # Makes Django show the field; story.find() does the search.
+    search_help_text = _("Its number, a ticket's, an e-mail address, a trace id, a message id, or a part of a name.")
     fields = readonly_fields = ["id", "gig", "created_at", "trace"]
     inlines = [TicketInline]
+    columns = ["id", "created_at", "gig__slug", "language", "trace"]
+
+    def get_search_results(self, request, queryset, search_term):
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=story.find(Ticket.objects.order_by(), search_term).values("purchase")), False
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -54,27 +89,38 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Ticket)
-class TicketAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["id", "name", "email", "gig", "state", "created_at", "mailed_at"]
+class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
+    list_display = ["code", "name", "email", "gig", "state", "created_at", "mailed_at"]
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
-    search_fields = ["=id", "name", "email", "=message_id", "=purchase__trace"]
-    fields = readonly_fields = [
-        "id",
-        "purchase",
-        "name",
-        "email",
-        "price",
-        "state",
-        "created_at",
-        "published_at",
-        "message_id",
-        "mailed_at",
-        "parked_at",
-        "parked_cause",
-        "trace",
+    search_fields = ["id"]  # Makes Django show the field; story.find() does the search.
+    search_help_text = _("An e-mail address, the code or the number, a trace id, a message id, or a part of a name.")
+    fields = readonly_fields = ["id"]  # The page is a story, not a form.
+    columns = [
+        *("id", "purchase__gig__slug", "name", "email", "price", "created_at", "published_at", "mailed_at"),
+        *("parked_at", "parked_cause", "cancelled_at", "checked_in_at", "purchase__id", "purchase__trace"),
     ]
 
-    @admin.display(description=_("trace id"))
-    def trace(self, ticket):
-        return ticket.purchase.trace
+    @admin.display(description=_("ticket"), ordering="id")
+    def code(self, ticket):
+        return codes.short(ticket.pk)
+
+    def get_search_results(self, request, queryset, search_term):
+        return (story.find(queryset, search_term) if search_term.strip() else queryset), False
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("purchase__gig", "checked_in_by")
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        ticket = self.get_object(request, object_id)
+        page = {}
+        if ticket:
+            page = {
+                "title": ticket.name,
+                "subtitle": None,
+                "code": codes.short(ticket.pk),
+                "story": story.story(ticket),
+                "others": Ticket.objects.filter(purchase=ticket.purchase).exclude(pk=ticket.pk),
+                "actions": [a for a in ACTIONS.values() if request.user.has_perm(a.permission) and a.applies(ticket)],
+            }
+        return super().change_view(request, object_id, form_url, page | (extra_context or {}))
