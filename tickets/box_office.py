@@ -8,7 +8,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRefresh
 
-from tickets import dashboard
+from tickets import dashboard, parked
 
 
 class BoxOffice(AdminSite):
@@ -17,7 +17,11 @@ class BoxOffice(AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self):
-        return [path("board/", self.board, name="board"), *super().get_urls()]
+        return [
+            path("board/", self.board, name="board"),
+            path("parked/", self.admin_view(parked.page), {"site": self}, name="parked"),
+            *super().get_urls(),
+        ]
 
     def index(self, request, extra_context=None):
         figures = dashboard.board() if request.user.has_perm("tickets.view_ticket") else {}

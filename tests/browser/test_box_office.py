@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from tickets import queue
 from tickets.models import Presence, Ticket
 from tickets.purchases import Owner, buy
 
@@ -94,7 +95,7 @@ def test_every_other_screen_can_be_used_by_everybody(office):
 
 def test_a_ticket_is_found_and_its_address_corrected(office):
     office.get_by_role("link", name="Tickets", exact=True).first.click()
-    office.get_by_label("Search").fill("lovelace")
+    office.locator("#searchbar").fill("lovelace")
     office.get_by_role("button", name="Search").click()
     office.locator("#result_list a").first.click()
     expect(office.get_by_role("heading", name="What happened")).to_be_visible()
@@ -105,6 +106,20 @@ def test_a_ticket_is_found_and_its_address_corrected(office):
     office.get_by_role("button", name="Correct the address").click()
     expect(office.get_by_text("Address corrected from a…@example.com to a…@example.org").first).to_be_visible()
     assert Ticket.objects.filter(email="ada@example.org").count() == 1
+
+
+def test_a_parked_message_is_redriven(office):
+    queue.send([queue.Message({"no": "ticket"})])
+    [message] = queue.receive(wait_seconds=1)
+    queue.park(message, "not an object of exactly name, email, gigId, ticketId")
+    office.get_by_role("link", name="Parked", exact=True).click()
+    _examine(office)
+    office.get_by_role("checkbox", name=re.compile("Choose message")).check()
+    office.get_by_role("button", name="Redrive the chosen").click()
+    expect(office.get_by_text("Nothing is done yet. This would be one:")).to_be_visible()
+    _examine(office)
+    office.get_by_role("button", name="Redrive").click()
+    expect(office.get_by_text("Redriven: 1. Still parked: 0.")).to_be_visible()
 
 
 def test_the_sign_in_page(page):
