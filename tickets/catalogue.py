@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,10 +44,20 @@ class CatalogueError(Exception):
 
 
 @dataclass(frozen=True)
+class Change:
+    """Say what becomes of a gig: of each field what it was (None in a new gig) and what it is then."""
+
+    gig: Gig
+    is_new: bool
+    fields: dict[str, tuple[object, object]]
+
+
+@dataclass(frozen=True)
 class Imported:
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    changes: list[Change] = field(default_factory=list, compare=False)
 
 
 class GigForm(forms.ModelForm):
@@ -60,9 +70,26 @@ class GigForm(forms.ModelForm):
 
 def import_file(path: Path) -> Imported:
     """Bring the gigs of a .json or .csv file in; raise CatalogueError, with every problem, if there is any."""
-    rows = read(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CatalogueError([f"{path}: {error.strerror}"]) from error
+    return bring_in(read(str(path), data))
+
+
+def preview(rows: list[tuple[str, dict]]) -> Imported:
+    """Say what bring_in() would do, by doing it and taking it back."""
+    with transaction.atomic():
+        imported = bring_in(rows)
+        transaction.set_rollback(True)
+    return imported
+
+
+def bring_in(rows: list[tuple[str, dict]]) -> Imported:
+    """Make and change the gigs of a file's rows, all or none; raise CatalogueError, with every problem."""
     problems, seen = [], {}
-    counts = {"created": 0, "changed": 0, "unchanged": 0}
+    changes: list[Change] = []
     with transaction.atomic():
         # Locked, so that no sale comes between the look at what is sold and the new capacity.
         known = Gig.objects.select_for_update().in_bulk([row.get("slug") for _, row in rows], field_name="slug")
@@ -75,43 +102,44 @@ def import_file(path: Path) -> Imported:
             form = _form(row, known.get(slug))
             if not form.is_valid():
                 problems += [f"{place}, {column}: {' '.join(errors)}" for column, errors in form.errors.items()]
-            elif not form.instance.pk:
-                counts["created"] += 1
-                form.save()
-            elif form.changed_data:
-                counts["changed"] += 1
+                continue
+            is_new = not form.instance.pk
+            before = {} if is_new else form.initial
+            fields = {
+                name: (before.get(name), form.cleaned_data[name])
+                for name in form.changed_data
+                if before.get(name) != form.cleaned_data[name]
+            }
+            if fields:
                 gig = form.save(commit=False)
-                gig.save(update_fields=form.changed_data)
-            else:
-                counts["unchanged"] += 1
+                gig.save(update_fields=None if is_new else fields)
+                changes.append(Change(gig, is_new, fields))
         if problems:
             raise CatalogueError(problems)
-    return Imported(**counts)
+    created = sum(change.is_new for change in changes)
+    return Imported(created, len(changes) - created, len(rows) - len(changes), changes)
 
 
-def read(path: Path) -> list[tuple[str, dict[str, str]]]:
+def read(name: str, data: bytes) -> list[tuple[str, dict[str, str]]]:
     """Read a file's rows, each with its place for people; raise CatalogueError where that can't be done."""
+    if len(data) > MAX_BYTES:
+        raise CatalogueError([f"{name}: more than a catalogue has ({MAX_BYTES:,} bytes)"])
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise CatalogueError([f"{path}: {size:,} bytes is more than a catalogue has ({MAX_BYTES:,})"])
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise CatalogueError([f"{path}: {error.strerror}"]) from error
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CatalogueError([f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8"]) from error
-    match path.suffix.lower():
+        raise CatalogueError([f"{name}: not UTF-8 at byte {error.start}: save it as UTF-8"]) from error
+    match Path(name).suffix.lower():
         case ".json":
             rows = _read_json(text)
         case ".csv":
             rows = _read_csv(text)
         case _:
-            raise CatalogueError([f"{path}: the name must end in .json or .csv"])
+            raise CatalogueError([f"{name}: the name must end in .json or .csv"])
     problems = [f"{place}: {problem}" for place, row in rows for problem in _misfits(row)]
     if problems:
         raise CatalogueError(problems)
     if not rows:
-        raise CatalogueError([f"{path}: there is no gig in it"])
+        raise CatalogueError([f"{name}: there is no gig in it"])
     return rows
 
 

@@ -82,6 +82,7 @@ PAGES = [
     "/admin/tickets/purchase/",
     "/admin/tickets/gig/",
     "/admin/tickets/gig/add/",
+    "/admin/tickets/gig/import/",
     "/admin/auth/user/",
     "/admin/password_change/",
 ]
@@ -97,7 +98,7 @@ def test_a_ticket_is_found_and_its_address_corrected(office):
     office.get_by_role("link", name="Tickets", exact=True).first.click()
     office.locator("#searchbar").fill("lovelace")
     office.get_by_role("button", name="Search").click()
-    office.locator("#result_list a").first.click()
+    office.locator("#result_list tbody a").first.click()
     expect(office.get_by_role("heading", name="What happened")).to_be_visible()
     _examine(office)
     office.get_by_role("link", name="Correct the address").click()

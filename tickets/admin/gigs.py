@@ -6,8 +6,11 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import admin
 from django.db import models
+from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tickets.admin.gig_import import GigImport
 from tickets.catalogue import FIELDS, LOCAL_TIMES
 from tickets.models import Gig
 
@@ -40,7 +43,7 @@ class GigForm(forms.ModelForm):
 
 
 @admin.register(Gig)
-class GigAdmin(admin.ModelAdmin):
+class GigAdmin(GigImport, admin.ModelAdmin):
     form = GigForm
     # Django's calendars and clocks have no labels, and set styles that the Content-Security-Policy refuses.
     formfield_overrides = {
@@ -60,6 +63,47 @@ class GigAdmin(admin.ModelAdmin):
         (_("Departure"), {"fields": ["departs_at", "time_zone", "collection_point", "latitude", "longitude"]}),
         (_("Sale"), {"fields": ["price", "capacity", "sold", "is_published", "sales_start", "sales_end"]}),
     ]
+
+    actions = ["open_sale", "close_sale"]
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.import_view)
+        return [path("import/", view, name="tickets_gig_import"), *super().get_urls()]
+
+    def get_list_display(self, request):
+        return [*self.list_display, *(["revenue"] if request.user.has_perm("tickets.see_revenue") else [])]
+
+    def get_changeform_initial_data(self, request):
+        """Begin a new gig with what the one has that it is to be like, but for the slug, which is a gig's own."""
+        initial = super().get_changeform_initial_data(request)
+        like = Gig.objects.filter(pk=pk).first() if (pk := initial.pop("like", "")).isdigit() else None
+        if like is None:
+            return initial
+        zone = ZoneInfo(like.time_zone)
+        times = {name: getattr(like, name) for name in LOCAL_TIMES}
+        return {name: getattr(like, name) for name in FIELDS if name != "slug"} | {
+            name: moment and moment.astimezone(zone).replace(tzinfo=UTC) for name, moment in times.items()
+        }
+
+    @admin.action(description=_("Put on sale now"), permissions=["change"])
+    def open_sale(self, request, gigs):
+        """Publish gigs and let their sale begin; an end that has passed no longer holds."""
+        now = timezone.now()
+        gigs = gigs.filter(departs_at__gt=now)
+        self._log(request, gigs, _("Put on sale."))
+        gigs.filter(sales_end__lte=now).update(sales_end=None)
+        count = gigs.update(is_published=True, sales_start=None)
+        self.message_user(request, _("On sale now: %(count)s. What has departed stays closed.") % {"count": count})
+
+    @admin.action(description=_("Close the sale now"), permissions=["change"])
+    def close_sale(self, request, gigs):
+        self._log(request, gigs, _("Sale closed."))
+        count = gigs.update(sales_end=timezone.now())
+        self.message_user(request, _("Closed: %(count)s.") % {"count": count})
+
+    def _log(self, request, gigs, words) -> None:
+        for gig in gigs:
+            self.log_change(request, gig, str(words))
 
     def get_readonly_fields(self, request, obj=None):
         # The slug stands in addresses and in messages under way.

@@ -28,6 +28,7 @@ class Exported:
     """Give the rows that a list shows, all pages of them, as a file."""
 
     columns: list[str] = []
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False  # Counting a million rows takes longer than showing fifty.
     list_per_page = 50
 
@@ -82,7 +83,7 @@ class StateFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request, model_admin):
-        return Ticket.State.choices
+        return [(state, state.value) for state in Ticket.State]
 
     def queryset(self, request, queryset):
         return getattr(queryset, self.sets[self.value()])() if self.value() in self.sets else queryset
