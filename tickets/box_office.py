@@ -8,18 +8,21 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django_htmx.http import HttpResponseClientRefresh
 
-from tickets import dashboard, parked
+from tickets import dashboard, parked, second_factor
 
 
 class BoxOffice(AdminSite):
     site_header = site_title = "TimelessMusic"
     index_title = _("Box office")
     enable_nav_sidebar = False
+    login_form = second_factor.SignInForm
+    login_template = "admin/sign_in.html"
 
     def get_urls(self):
         return [
             path("board/", self.board, name="board"),
             path("parked/", self.admin_view(parked.page), {"site": self}, name="parked"),
+            path("second-factor/", self.admin_view(second_factor.page), {"site": self}, name="second_factor"),
             *super().get_urls(),
         ]
 

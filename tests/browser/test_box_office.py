@@ -85,6 +85,7 @@ PAGES = [
     "/admin/tickets/gig/import/",
     "/admin/auth/user/",
     "/admin/password_change/",
+    "/admin/second-factor/",
 ]
 
 

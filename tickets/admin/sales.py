@@ -1,9 +1,12 @@
 """Purchases and tickets: made by sales alone, read here, taken away as a file."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from tickets import codes, exports, story
@@ -91,7 +94,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Ticket)
 class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
-    list_display = ["code", "name", "email", "gig", "state", "created_at", "mailed_at"]
+    list_display = ["code", "name", "email", "gig", "state", "sold", "mailed"]
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
     search_fields = ["id"]  # Makes Django show the field; story.find() does the search.
@@ -105,6 +108,14 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
     @admin.display(description=_("ticket"), ordering="id")
     def code(self, ticket):
         return codes.short(ticket.pk)
+
+    @admin.display(description=_("sold"), ordering="created_at")
+    def sold(self, ticket):
+        return _short(ticket.created_at)
+
+    @admin.display(description=_("mailed"), ordering="mailed_at")
+    def mailed(self, ticket):
+        return _short(ticket.mailed_at)
 
     def get_search_results(self, request, queryset, search_term):
         return (story.find(queryset, search_term) if search_term.strip() else queryset), False
@@ -125,3 +136,7 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
                 "actions": [a for a in ACTIONS.values() if request.user.has_perm(a.permission) and a.applies(ticket)],
             }
         return super().change_view(request, object_id, form_url, page | (extra_context or {}))
+
+
+def _short(moment: datetime | None) -> str:
+    return date_format(timezone.localtime(moment), "j M Y, H:i") if moment else "-"
