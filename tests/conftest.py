@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from moto import mock_aws
 
 from rehearsal.smtp import SmtpServer
-from tickets import kept, limits, provisioning, purchases, queue
+from tickets import kept, limits, provisioning, purchases, queue, takings
 from tickets.logs import formatter
 from tickets.models import Gig
 
@@ -163,4 +163,5 @@ def _nothing_kept(monkeypatch):
 @pytest.fixture(autouse=True)
 def _nothing_counted(monkeypatch):
     limits.forget()
+    takings.forget()
     monkeypatch.setattr(limits, "breaker", limits.Breaker(failure=limits.StorageError))

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tickets import aftersales, dashboard, health, queue
@@ -16,7 +18,7 @@ from tickets.templatetags.waits import brief
 
 pytestmark = pytest.mark.django_db
 
-STATEMENTS = 9  # session, user, and seven of the board
+STATEMENTS = 10  # session, user, and eight of the board
 
 
 @pytest.fixture(autouse=True)
@@ -128,10 +130,30 @@ def test_purchases_an_hour_are_drawn(gig, sqs):
     Purchase.objects.filter(token="token 0").update(created_at=now - timedelta(days=1))
     chart = dashboard.board()["chart"]
     hour = timezone.localtime(now).hour
-    assert [day.purchases for day in chart.days] == [0, 0, 0, 0, 0, 1, 2]
+    assert [day.takings.purchases for day in chart.days] == [0, 0, 0, 0, 0, 1, 2]
     assert (chart.most, chart.hours) == (2, 168)
     before = "V100.0h1" * (5 * 24 + hour)
     assert chart.path == f"M0 100{before}V50.0h1{'V100.0h1' * 23}V0.0h1V100Z"
+
+
+def test_an_hour_that_is_over_is_counted_once(gig, sqs):
+    long_ago = timezone.now() - timedelta(hours=3)
+    [ticket] = buy(gig, [Owner("Ada", "ada@example.com")], "token 0").tickets
+    Ticket.objects.update(created_at=long_ago)
+    Purchase.objects.update(created_at=long_ago)
+
+    def seven_days():
+        row = dashboard.board()["sales"][1]
+        return row.tickets, row.revenue
+
+    assert seven_days() == (1, Decimal("120.00"))
+    with CaptureQueriesContext(connection) as captured:
+        buy(gig, [Owner("Ada", "ada@example.com")], "token 1")
+        assert seven_days() == (2, Decimal("240.00"))
+    hour = long_ago.strftime("%Y-%m-%d %H")
+    assert [query for query in captured.captured_queries if "DATE_TRUNC" in query["sql"] and hour in query["sql"]] == []
+    aftersales.cancel(ticket)
+    assert seven_days() == (1, Decimal("120.00"))
 
 
 # --- What the shop stands on ----------------------------------------------------------------------

@@ -64,6 +64,16 @@ def test_a_database_that_is_away_is_no_trouble_to_the_worker(due, monkeypatch, l
     assert Presence.objects.get().mailed == 2
 
 
+def test_who_stops_while_the_mail_server_is_away_leaves_and_tries_nothing_without_a_database(django_assert_num_queries):
+    teller = Teller("shop-1:42")
+    teller.tell(trouble=MailServerDown("refused"))
+    teller.leave()
+    assert not Presence.objects.exists()
+    teller.tell(trouble=OperationalError("connection refused"))
+    with django_assert_num_queries(0):
+        teller.leave()
+
+
 def test_whoever_went_without_a_word_is_forgotten_in_the_end(due):
     Teller("gone").tell()
     Presence.objects.update(seen_at=timezone.now() - timedelta(hours=2))

@@ -1,8 +1,9 @@
 """The figures of the box office's first screen, in a fixed number of statements, however many tickets there are.
 
-None of them reads a million rows. Seats and revenue of all time are counted with each sale (Gig.sold, Gig.revenue);
-the last days come from an index alone, what is on its way from the small indexes of the outbox and the ledger, and
-the times of mails from the last thousand. Mailed is what is left of the seats sold, for a ticket is in one place only.
+None of them reads a million rows. Seats and revenue of all time are counted with each sale (Gig.sold, Gig.revenue),
+hours that are over were counted before (takings.py); what is on its way comes from the small indexes of the outbox and
+the ledger, the times of mails from the last thousand. Mailed is what is left of the seats sold, for a ticket is in one
+place only.
 """
 
 import math
@@ -12,14 +13,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncHour
+from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tickets import presence, provisioning
+from tickets import presence, provisioning, takings
 from tickets.health import Check
-from tickets.models import Gig, Presence, Purchase, Ticket
+from tickets.models import Gig, Presence, Ticket
+from tickets.takings import Takings
 
 DAYS = 7
 MAILS = 1000  # the latest, from which the times are told
@@ -44,9 +45,7 @@ class Sales:
 @dataclass(frozen=True)
 class Day:
     date: datetime
-    purchases: int
-    tickets: int
-    revenue: Decimal
+    takings: Takings
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,10 @@ def board() -> dict:
     )
     places = {place.name: place for place in Ticket.objects.not_mailed()}
     waits = sorted(
-        (mailed_at - asked_at).total_seconds()
-        for mailed_at, asked_at in Ticket.objects.filter(mailed_at__isnull=False)
+        wait.total_seconds()
+        for wait in Ticket.objects.filter(mailed_at__isnull=False)
         .order_by("-mailed_at")
-        .values_list("mailed_at", "mail_asked_at")[:MAILS]
+        .values_list(F("mailed_at") - F("mail_asked_at"), flat=True)[:MAILS]
     )
     workers = list(Presence.objects.all())
     milliseconds = 1000 * (time.perf_counter() - started)
@@ -137,42 +136,16 @@ def board() -> dict:
 
 def _last_days(now: datetime) -> tuple[list[Day], str, int]:
     start = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
-    hourly = {"created_at__gte": start}
-    tickets = {
-        row["hour"]: row
-        for row in Ticket.objects.filter(cancelled_at=None, **hourly)
-        .order_by()
-        .values(hour=TruncHour("created_at"))
-        .annotate(tickets=Count("*"), revenue=Sum("price"))
-    }
-    purchases = dict(
-        Purchase.objects.filter(**hourly)
-        .order_by()
-        .values(hour=TruncHour("created_at"))
-        .annotate(purchases=Count("*"))
-        .values_list("hour", "purchases")
-    )
-    hours = [start + timedelta(hours=n) for n in range(24 * DAYS)]
-    days = []
-    for day in range(DAYS):
-        of_day = hours[24 * day : 24 * (day + 1)]
-        sold = [tickets[hour] for hour in of_day if hour in tickets]
-        days.append(
-            Day(
-                of_day[0],
-                sum(purchases.get(hour, 0) for hour in of_day),
-                sum(row["tickets"] for row in sold),
-                sum((row["revenue"] for row in sold), Decimal(0)),
-            )
-        )
-    most = max(purchases.values(), default=0)
-    tops = [100 - 100 * purchases.get(hour, 0) / most if most else 100 for hour in hours if hour <= now]
-    steps = "".join(f"V{top:.1f}h1" for top in tops)
+    hours = takings.by_hour(start, now)
+    days = [Day(start + timedelta(days=day), sum(hours[24 * day : 24 * (day + 1)], Takings())) for day in range(DAYS)]
+    most = max(hour.purchases for hour in hours)
+    steps = "".join(f"V{100 - 100 * hour.purchases / (most or 1):.1f}h1" for hour in hours)
     return days, f"M0 100{steps}V100Z", most
 
 
 def _sales(name: str, days: list[Day], seats: int) -> Sales:
-    return Sales(name, sum(day.tickets for day in days), sum((day.revenue for day in days), Decimal(0)), seats)
+    sold = sum((day.takings for day in days), Takings())
+    return Sales(name, sold.tickets, sold.revenue, seats)
 
 
 def _boxes(places: dict, sold: int, depth: provisioning.Description | None) -> list[Box]:

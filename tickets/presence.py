@@ -30,6 +30,7 @@ class Teller:
         self._name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._told_at = -TELL_SECONDS
         self._trouble = ""
+        self._mute = False  # while the database is away: to try would cost seconds that a stop doesn't have
         self._counts = Counter()
 
     def tell(self, counts: Mapping[str, int] | None = None, trouble: Exception | None = None) -> None:
@@ -37,7 +38,8 @@ class Teller:
         self._counts.update(counts or {})
         words = privacy.mask(f"{type(trouble).__name__}: {trouble}")[:200] if trouble else ""
         due = time.monotonic() - self._told_at >= TELL_SECONDS or words != self._trouble
-        if not due or isinstance(trouble, DatabaseDown):
+        self._mute = isinstance(trouble, DatabaseDown)
+        if self._mute or not due:
             return
         self._told_at, self._trouble = time.monotonic(), words
         try:
@@ -51,6 +53,8 @@ class Teller:
 
     def leave(self) -> None:
         """Take the row away: who ends in good order is missed by nobody."""
+        if self._mute:
+            return
         try:
             Presence.objects.filter(name=self._name).delete()
         except DatabaseError as error:

@@ -117,8 +117,7 @@ class Worker:
             finally:
                 self._hand_back_ahead()
                 self._delivery.close()
-                if not self._away:  # A database that is away would cost seconds that a stop doesn't have.
-                    self._teller.leave()
+                self._teller.leave()
 
     def _loop(self, batch: bool) -> None:
         while self._stop_at is None:
@@ -160,7 +159,7 @@ class Worker:
                 outcome = self._delivery.deliver(messages, until=lambda: self._stop_at)
             except DatabaseDown as error:  # Our time is over, and so no message is deleted: they come again.
                 log.error("stopped while the database was away; a mail that waited for its mark repeats: %s", error)
-                self._away = str(error)
+                self._teller.tell(trouble=error)
                 return
             self._heartbeat.drop([*outcome.done, *outcome.parked, *outcome.put_off])
             self._settle(outcome)

@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from tickets import aftersales, privacy
-from tickets.forms import PurchaseForm
+from tickets.forms import OwnerForm
 from tickets.models import Ticket
 
 
@@ -20,12 +20,7 @@ class NothingForm(forms.Form):
 
 
 class AddressForm(forms.Form):
-    email = PurchaseForm.base_fields["email"]
-
-
-class OwnerForm(AddressForm):
-    name = PurchaseForm.base_fields["name"]
-    field_order = ["name", "email"]
+    email = OwnerForm.base_fields["email"]
 
 
 class Action(NamedTuple):

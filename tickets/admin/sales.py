@@ -1,12 +1,11 @@
 """Purchases and tickets: made by sales alone, read here, taken away as a file."""
 
-from datetime import datetime
-
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.urls import path
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from tickets import codes, exports, story
@@ -41,6 +40,10 @@ class Exported:
         return [path(f"{format}/", view, {"format": format}, f"{name}_{format}") for format in exports.FORMATS] + (
             super().get_urls()
         )
+
+    def changelist_view(self, request, extra_context=None):
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
     def export(self, request, format):
         if not request.user.has_perm("tickets.export"):
@@ -94,7 +97,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Ticket)
 class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
-    list_display = ["code", "name", "email", "gig", "state", "sold", "mailed"]
+    list_display = ["code", "name", "email", "gig", "state", "sold"]
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
     search_fields = ["id"]  # Makes Django show the field; story.find() does the search.
@@ -111,11 +114,7 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
 
     @admin.display(description=_("sold"), ordering="created_at")
     def sold(self, ticket):
-        return _short(ticket.created_at)
-
-    @admin.display(description=_("mailed"), ordering="mailed_at")
-    def mailed(self, ticket):
-        return _short(ticket.mailed_at)
+        return date_format(timezone.localtime(ticket.created_at), "j M Y, H:i")
 
     def get_search_results(self, request, queryset, search_term):
         return (story.find(queryset, search_term) if search_term.strip() else queryset), False
@@ -136,7 +135,3 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
                 "actions": [a for a in ACTIONS.values() if request.user.has_perm(a.permission) and a.applies(ticket)],
             }
         return super().change_view(request, object_id, form_url, page | (extra_context or {}))
-
-
-def _short(moment: datetime | None) -> str:
-    return date_format(timezone.localtime(moment), "j M Y, H:i") if moment else "-"
