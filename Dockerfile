@@ -22,6 +22,7 @@ RUN useradd --system --uid 10001 --no-create-home shop
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app /app
+# Backpressure counts open connections, idle ones too: with fewer, browsers that keep theirs would shut others out.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GRANIAN_INTERFACE=wsgi \
@@ -29,7 +30,7 @@ ENV PATH=/venv/bin:$PATH \
     GRANIAN_PORT=8000 \
     GRANIAN_WORKERS=2 \
     GRANIAN_BLOCKING_THREADS=8 \
-    GRANIAN_BACKPRESSURE=64 \
+    GRANIAN_BACKPRESSURE=4096 \
     GRANIAN_WEBSOCKETS=false \
     GRANIAN_WORKERS_KILL_TIMEOUT=8
 USER 10001
