@@ -1,4 +1,4 @@
-"""python -m bench publish | deliver | purchase: measure, print a table, write bench/results/NAME.json.
+"""bin/bench NAME: measure, print a table, write bench/results/NAME.json and a chart.
 
 Everything listens on 127.0.0.1, is bounded and stops by itself. Contenders run in turn, so that a machine whose speed
 drifts drifts under all of them; a figure is the median of the runs, with the least and the most beside it.
@@ -13,32 +13,45 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from bench.charts import draw
+
 RESULTS = Path(__file__).parent / "results"
+NAMES = ["publish", "deliver", "purchase", "onsale", "scale", "pages"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", choices=["publish", "deliver", "purchase"])
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    measured = importlib.import_module(f"bench.{options.name}").measure(options.runs)
+    subject = importlib.import_module(f"bench.{options.name}")
+    measured = subject.measure(options.runs)
 
     table = {
         contender: {figure: [median(values), min(values), max(values)] for figure, values in figures.items()}
         for contender, figures in measured.items()
     }
-    columns = list(next(iter(table.values())))
+    columns = list(dict.fromkeys(figure for figures in table.values() for figure in figures))
     width = max(map(len, table))
-    print(" " * width, *(f"{column:>26}" for column in columns))
+    print(" " * width, *(f"{column:>24}" for column in columns))
     for contender, figures in table.items():
-        cells = (f"{middle:,.3g} ({least:,.3g} to {most:,.3g})" for middle, least, most in figures.values())
-        print(f"{contender:<{width}}", *(f"{cell:>26}" for cell in cells))
+        print(f"{contender:<{width}}", *(f"{_cell(figures.get(column)):>24}" for column in columns))
 
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "load before": os.getloadavg()[2],
+    }
     result = {"date": datetime.now(UTC).date().isoformat(), "machine": machine, "runs": options.runs}
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{options.name}.json"
-    path.write_text(json.dumps({**result, "median, least, most": table}, indent=1) + "\n")
+    path = RESULTS / options.name
+    path.with_suffix(".json").write_text(json.dumps({**result, "median, least, most": table}, indent=1) + "\n")
+    draw(path, table, subject.CHART, subject.__doc__.splitlines()[0])
+
+
+def _cell(figures: list[float] | None) -> str:
+    return "{:,.3g} ({:,.3g} to {:,.3g})".format(*figures) if figures else ""
 
 
 if __name__ == "__main__":

@@ -45,16 +45,29 @@ class Connection(asyncio.Protocol):
             return
         first, *lines = self._data[:end].decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        status = int(first.split(" ", 2)[1])
-        length = 0 if status == 304 else int(headers["content-length"])
-        if len(self._data) >= end + 4 + length:
-            body = bytes(self._data[end + 4 : end + 4 + length])
-            del self._data[: end + 4 + length]
+        start, status = end + 4, int(first.split(" ", 2)[1])
+        if headers.get("transfer-encoding") == "chunked":
+            if not self._data.endswith(b"0\r\n\r\n"):
+                return
+            length, body = len(self._data) - start, _joined(self._data[start:])
+        else:
+            length = 0 if status == 304 else int(headers["content-length"])
+            body = bytes(self._data[start : start + length])
+        if len(self._data) >= start + length:
+            del self._data[: start + length]
             self._answer.set_result(Answer(status, headers, body))
 
     def connection_lost(self, error):
         if self._answer and not self._answer.done():
             self._answer.set_exception(error or ConnectionError("the server has hung up"))
+
+
+def _joined(chunks: bytearray) -> bytes:
+    body = b""
+    while chunks:
+        size, _, chunks = chunks.partition(b"\r\n")
+        body, chunks = body + chunks[: int(size, 16)], chunks[int(size, 16) + 2 :]
+    return body
 
 
 def get(path: str, *headers: str) -> bytes:

@@ -20,7 +20,7 @@ import psutil
 FOLDER = Path(__file__).parent.parent
 AWS = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "none"}
 # As the Dockerfile starts it.
-GRANIAN = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "8", "--backpressure", "64", "--no-ws")
+GRANIAN = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "8", "--backpressure", "4096", "--no-ws")
 
 
 class Stand:
@@ -82,13 +82,14 @@ def stand() -> Iterator[Stand]:
         environment = AWS | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "ENV_FILE": os.devnull,
+            "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
             "SECRET_KEY": "for benchmarks alone: nothing that it signs ever leaves this machine",
             "ALLOWED_HOSTS": "127.0.0.1",
             "SECURE_SSL_REDIRECT": "false",
             "PURCHASE_LIMITS": "100000000/minute;100000000/hour",  # counted as in production, and never reached
             "DATABASE_URL": postgres.url,
         }
-        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "timelessmusic.settings", "LOG_LEVEL": "WARNING"}
+        os.environ |= environment | {"LOG_LEVEL": "WARNING"}
         # After the settings' environment is there: what follows reads them.
         import django
 

@@ -1,0 +1,153 @@
+"""What a purchase, a delivery and a look at the dashboard cost with 1,000 to 1,000,000 tickets in the database."""
+
+import asyncio
+import re
+import time
+
+import psutil
+
+from bench.client import closed_loop, get
+from bench.purchase import ask_api
+from bench.stand import Stand, figures, free_port, make_gig, stand, tree_seconds
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+PURCHASES, VIEWS = 400, 20  # measured at each size
+MEMORY_PURCHASES = 20_000
+CHART = [("purchase CPU ms", "tickets"), ("delivery CPU ms", "tickets"), ("dashboard ms", "tickets")]
+
+# As many tickets as purchases over twelve gigs and a year, all mailed but for one in a thousand that is parked.
+SEED = """
+WITH gigs AS (SELECT array_agg(id) AS ids FROM tickets_gig WHERE slug NOT LIKE 'bench-%%'),
+sold AS (
+    INSERT INTO tickets_purchase (id, gig_id, token, fingerprint, trace, language, created_at)
+    SELECT gen_random_uuid(), ids[1 + i %% cardinality(ids)], 'seed-' || i, md5(i::text), md5(i::text), 'en',
+           now() - i %% 31536000 * interval '1 second'
+    FROM gigs, generate_series(%s, %s) AS i
+    RETURNING id, created_at, token
+)
+INSERT INTO tickets_ticket (id, purchase_id, name, email, price, created_at, publish_due_at, published_at, message_id,
+                            mailed_at, parked_at, parked_cause, {others})
+SELECT gen_random_uuid(), id, 'Ada Lovelace', 'ada' || token || '@example.com', 120, created_at, created_at, created_at,
+       '', CASE WHEN hashtext(token) %% 1000 <> 0 THEN created_at END,
+       CASE WHEN hashtext(token) %% 1000 = 0 THEN created_at END, '', {values}
+FROM sold
+"""
+
+
+def measure(runs: int) -> dict:
+    """Return CPU milliseconds (web or worker, and PostgreSQL) by number of tickets, and the growth of memory."""
+    with stand() as here:
+        here.manage("import_gigs", "data/gigs.json")
+        cookie, gig, port, measured = _sign_in(), make_gig(), free_port(), figures()
+        with here.web(port) as server:
+            buy, rows = ask_api("/api/purchase", gig.slug), 0
+            for size in SIZES:
+                _seed(rows, size)
+                rows = size
+                for run in range(runs + 1):  # The first one warms up.
+                    found = _purchases(here, server, port, buy) | _dashboard(here, server, port, cookie)
+                    found |= _deliveries(here)
+                    if run:
+                        for figure, value in found.items():
+                            measured[f"ours, {size:,} tickets"][figure].append(value)
+            for figure, value in _memory(here, server, port, buy).items():
+                measured["memory"][figure].append(value)
+        return measured
+
+
+def _seed(rows: int, size: int) -> None:
+    from django.db import connection
+
+    from tickets.models import Ticket
+
+    named = re.search(r"INTO tickets_ticket \((.*?)\{", SEED, re.S)[1]
+    others = {  # What the statement doesn't name and PostgreSQL has no default for.
+        field.column: field.get_default()
+        for field in Ticket._meta.concrete_fields
+        if not field.null and not re.search(rf"\b{field.column}\b", named)
+    }
+    insert = SEED.format(others=", ".join(others), values=", ".join("%s" for _ in others))
+    with connection.cursor() as cursor:
+        cursor.execute(insert, [rows + 1, size, *others.values()])
+        cursor.execute("VACUUM ANALYZE")
+
+
+def _purchases(here: Stand, server, port: int, buy) -> dict[str, float]:
+    used, postgres = tree_seconds(server), tree_seconds(here.postgres)
+    answers = asyncio.run(closed_loop(port, buy, 4, PURCHASES))
+    assert {status for status, _ in answers} == {202}
+    cpu, database = tree_seconds(server) - used, tree_seconds(here.postgres) - postgres
+    return {
+        "purchase CPU ms": (cpu + database) / PURCHASES * 1000,
+        "of it PostgreSQL": database / PURCHASES * 1000,
+    }
+
+
+def _deliveries(here: Stand) -> dict[str, float]:
+    """Let a worker deliver what was just bought."""
+    mails, postgres = here.sink.mails, tree_seconds(here.postgres)
+    with here.started("manage.py", "queue", "work") as worker:
+        _await_mails(here, mails + 50)
+        first, used, postgres = here.sink.mails, tree_seconds(worker), tree_seconds(here.postgres)
+        _await_mails(here, mails + PURCHASES)
+        count = here.sink.mails - first
+        cpu, database = tree_seconds(worker) - used, tree_seconds(here.postgres) - postgres
+    return {
+        "delivery CPU ms": (cpu + database) / count * 1000,
+        "of it PostgreSQL, too": database / count * 1000,
+    }
+
+
+def _await_mails(here: Stand, mails: int, seconds: int = 300) -> None:
+    end = time.monotonic() + seconds
+    while here.sink.mails < mails:
+        if time.monotonic() > end:
+            raise TimeoutError("the mails don't come")
+        time.sleep(0.01)
+
+
+def _sign_in() -> str:
+    """Make an organiser, and give the cookie of a session of theirs."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin", password=None))
+    return f"Cookie: sessionid={client.cookies['sessionid'].value}"
+
+
+def _dashboard(here: Stand, server, port: int, cookie: str) -> dict[str, float]:
+    async def ask(connection) -> int:
+        return (await connection.ask(get("/admin/", cookie))).status
+
+    used, postgres = tree_seconds(server), tree_seconds(here.postgres)
+    answers = asyncio.run(closed_loop(port, ask, 1, VIEWS))
+    assert {status for status, _ in answers} == {200}
+    cpu, database = tree_seconds(server) - used, tree_seconds(here.postgres) - postgres
+    return {
+        "dashboard ms": sorted(wait for _, wait in answers)[VIEWS // 2],
+        "dashboard CPU ms": (cpu + database) / VIEWS * 1000,
+    }
+
+
+def _memory(here: Stand, server, port: int, buy) -> dict[str, float]:
+    """Sell and deliver 20,000; compare what web and worker hold after the first tenth with what they hold then."""
+    mails = here.sink.mails
+    with here.started("manage.py", "queue", "work") as worker:
+        held = []
+        for purchases in (MEMORY_PURCHASES // 10, MEMORY_PURCHASES * 9 // 10):
+            asyncio.run(closed_loop(port, buy, 8, purchases))
+            mails += purchases
+            _await_mails(here, mails, 1200)
+            held.append((_resident(server), _resident(worker)))
+    (web, work), (web_end, work_end) = held
+    return {
+        "web MB": web_end / 1e6,
+        "web growth": web_end / web,
+        "worker MB": work_end / 1e6,
+        "worker growth": work_end / work,
+    }
+
+
+def _resident(process: psutil.Process) -> int:
+    return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
