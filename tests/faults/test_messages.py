@@ -6,6 +6,7 @@ from rehearsal import proxy
 from rehearsal.shop import eventually
 from tickets import provisioning, queue
 from tickets.models import Ticket
+from tickets.purchases import message_body
 
 
 def _all_done(number) -> bool:
@@ -119,15 +120,25 @@ def test_delete_fails_whole(shop, sell):
 
 
 def test_the_same_message_twice_at_once_in_two_workers(shop, sell):
-    sell("ada")
-    [message] = queue.receive(wait_seconds=5)
-    queue.consumer().send_message(QueueUrl=queue.url(), MessageBody=message.body)
-    workers = [shop.worker(), shop.worker()]
-    for worker in workers:
-        worker.says("working")
-    queue.hide({message: 0})
+    held, go_on = Event(), Event()
+
+    def hold(_):
+        held.set()
+        go_on.wait(60)
+
+    shop.smtp.sink.before_mail = hold
+    [ticket] = sell("ada")
+    shop.worker()
+    assert held.wait(60)
+    other = shop.worker()
+    queue.send([queue.Message(message_body(ticket))])
+    eventually(lambda: provisioning.describe().in_flight == 2)
+    # A beat a second of the first worker's; the other one puts its message off meanwhile.
+    shop.sqs.wait_for("ChangeMessageVisibilityBatch", times=shop.sqs.seen["ChangeMessageVisibilityBatch"] + 3)
+    go_on.set()
     eventually(lambda: _all_done(1))
-    assert shop.smtp.sink.recipients == ["ada@example.com"]
+    assert (shop.smtp.sink.recipients, other.stop()) == (["ada@example.com"], 0)
+    assert "mailed 0" in other.said
 
 
 def test_a_parked_message_is_redriven_once_its_cause_is_mended(shop, sell):
