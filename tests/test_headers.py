@@ -39,6 +39,7 @@ EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+FILE = {name: value for name, value in EVERYWHERE.items() if name != "Permissions-Policy"}  # Of pages alone.
 PAGE = EVERYWHERE | {"Cross-Origin-Resource-Policy": "same-origin"}
 PRIVATE = PAGE | {"X-Robots-Tag": "noindex, nofollow"}
 
@@ -66,7 +67,7 @@ def test_the_list_and_a_gig(client, gig):
 
 
 def test_a_poster_may_be_shown_anywhere(client, gig):
-    assert _read(client, reverse("poster", args=[gig.slug])) == (200, EVERYWHERE)
+    assert _read(client, reverse("poster", args=[gig.slug])) == (200, FILE)
 
 
 def test_a_purchase_its_status_and_its_ticket(client, purchase):
@@ -75,7 +76,7 @@ def test_a_purchase_its_status_and_its_ticket(client, purchase):
 
 def test_a_static_file(client, settings):
     settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
-    assert _read(client, "/static/tickets/favicon.svg") == (200, EVERYWHERE)
+    assert _read(client, "/static/tickets/favicon.svg") == (200, FILE)
 
 
 def test_the_admin(client, admin_client):

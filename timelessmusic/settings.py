@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "tickets.headers.permissions_of_pages",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "tickets.headers.pages_for_our_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
