@@ -24,7 +24,6 @@ SAME = {
     "Music",
     "openapi.yml",
     "E-mail",
-    "MM/YY",
 }
 NAMES = [
     "TimelessMusic",
@@ -80,7 +79,7 @@ def texts(html):
     for text in Texts(html).found:
         for name in NAMES:
             text = text.replace(name, "")
-        text = re.sub("[0-9a-f]{8}(-[0-9a-f]{4,12}){4}", "", text)
+        text = re.sub("[0-9a-fA-F]{4,8}(-[0-9a-fA-F]{4,12}){2,4}", "", text)
         if re.search(r"[^\W\d_]{2}", text):
             yield " ".join(text.split())
 

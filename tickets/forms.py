@@ -176,7 +176,7 @@ class PurchaseForm(CardForm):
         max_length=9,
         autocomplete="cc-exp",
         inputmode="numeric",
-        placeholder="MM/YY",
+        placeholder=_("MM/YY"),
     )
     same_email = forms.BooleanField(label=_("Send all tickets to the first e-mail address"), required=False)
     # The submission's own: the same form sent twice is one purchase.

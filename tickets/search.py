@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -40,7 +41,10 @@ class Search(forms.Form):
     )
     decade = forms.TypedChoiceField(
         label=_("Decade"),
-        choices=[("", pgettext_lazy("decade", "All")), *((decade, f"{decade}s") for decade in DECADES)],
+        choices=[
+            ("", pgettext_lazy("decade", "All")),
+            *((decade, format_lazy(_("{decade}s"), decade=decade)) for decade in DECADES),
+        ],
         coerce=int,
         empty_value=None,
         required=False,

@@ -1,7 +1,7 @@
 """Set a text of any script as outlines: for names that the fonts of a PDF don't have.
 
 HarfBuzz shapes it (Arabic letters join, Devanagari's syllables form), glyph by glyph in the first of our fonts that
-has it. What none has becomes a sign that says so.
+has it. What none has (Bengali, Tamil, Telugu, Khmer, Ethiopic and others) becomes a sign that says so.
 """
 
 import unicodedata
