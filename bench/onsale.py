@@ -22,22 +22,24 @@ def measure(runs: int) -> dict:
     with stand() as here:
         port, measured = free_port(), figures()
         with here.web(port) as server, here.started("manage.py", "queue", "work") as worker:
+            parts = {"web": server, "worker": worker, "PostgreSQL": here.postgres}
             for run in range(runs + 1):  # The first one warms up.
-                found = _on_sale(here, port, {"web": server, "worker": worker, "PostgreSQL": here.postgres})
-                if run:
-                    for figure, value in found.items():
-                        measured["ours"][figure].append(value)
+                for name, files in {"ours": True, "ours, files from a CDN": False}.items():
+                    found = _on_sale(here, port, files, parts)
+                    if run:
+                        for figure, value in found.items():
+                            measured[name][figure].append(value)
         return measured
 
 
-def _on_sale(here: Stand, port: int, parts: dict) -> dict[str, float]:
+def _on_sale(here: Stand, port: int, files: bool, parts: dict) -> dict[str, float]:
     from django.db import connection
 
     from tickets.models import Gig, Ticket
 
     gig, mails = make_gig(SEATS), here.sink.mails
     used, own = {part: tree_seconds(process) for part, process in parts.items()}, cpu_seconds()
-    crowd = Crowd(port, gig.get_absolute_url())
+    crowd = Crowd(port, gig.get_absolute_url(), files)
     asyncio.run(crowd.come())
     assert {status for status, _ in crowd.answers} <= {200, 302, 304, 409}, "an answer that no buyer should see"
     sold = Ticket.objects.filter(purchase__gig=gig).count()
@@ -68,8 +70,8 @@ def _on_sale(here: Stand, port: int, parts: dict) -> dict[str, float]:
 class Crowd:
     """Come evenly over the seconds; look, load the page's files, buy where there is a form, look at the thanks."""
 
-    def __init__(self, port: int, path: str):
-        self._port, self._path = port, path
+    def __init__(self, port: int, path: str, files: bool):
+        self._port, self._path, self._files = port, path, files
         self.answers: list[tuple[int, float]] = []
         self.purchases: list[float] = []
         self.sold, self.sold_at = 0, 0.0
@@ -87,7 +89,7 @@ class Crowd:
         connection = await Connection.open(self._port)
         try:
             page = await self._ask(connection, get(self._path), began)
-            for path in dict.fromkeys(FILES.findall(page.body)):
+            for path in dict.fromkeys(FILES.findall(page.body)) if self._files else ():
                 await self._ask(connection, get(path.decode()))
             if b'name="card_number"' in page.body:
                 await self._buy(connection, page)

@@ -44,6 +44,7 @@ def measure(runs: int) -> dict:
             for size in SIZES:
                 _seed(rows, size)
                 rows = size
+                measured[f"ours, {size:,} tickets"]["database bytes a ticket"].append(_bytes() / size)
                 for run in range(runs + 1):  # The first one warms up.
                     found = _purchases(here, server, port, buy) | _dashboard(here, server, port, cookie)
                     found |= _deliveries(here)
@@ -70,6 +71,14 @@ def _seed(rows: int, size: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(insert, [rows + 1, size, *others.values()])
         cursor.execute("VACUUM ANALYZE")
+
+
+def _bytes() -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('tickets_ticket') + pg_total_relation_size('tickets_purchase')")
+        return cursor.fetchone()[0]
 
 
 def _purchases(here: Stand, server, port: int, buy) -> dict[str, float]:
