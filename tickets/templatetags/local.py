@@ -44,6 +44,13 @@ def day(value: date) -> str:
     return date_format(value, _("l, j F Y"))
 
 
+@register.filter(expects_localtime=True)
+def brief_day(value: date) -> str:
+    """Say a day in few letters: 20 Aug 1991."""
+    # Translators: a short date's format, see Django's template filter `date`.
+    return date_format(value, _("j M Y"))
+
+
 @register.filter
 def moment(value: datetime, zone: str = "") -> str:
     """Say a time in `zone`, or in the one it is given in, and name it: Friday, 20 August 2027, 19:30 IST."""
