@@ -1,14 +1,17 @@
 """A gig is read once a second, however many look at it; what is sold by it is sold by its row."""
 
+import re
 from decimal import Decimal
 
 import pytest
+from django.test import Client
 
-from tickets import kept
+from tickets import checkout, kept
 from tickets.models import Gig
 from tickets.purchases import NotOnSale, Owner, buy
 
 ADA = Owner("Ada", "ada@example.com")
+FORM_TOKENS = ("csrfmiddlewaretoken", "token")
 
 
 @pytest.fixture
@@ -58,3 +61,43 @@ def test_a_gig_that_is_gone_is_not_sold(gig, clock):
     with pytest.raises(NotOnSale) as refused:
         buy(kept.gig(gig.slug), [ADA], "token")
     assert refused.value.status == Gig.Status.UNPUBLISHED
+
+
+# --- The page -------------------------------------------------------------------------------------
+
+
+def _tokens(page):
+    return [re.search(rf'name="{name}" value="([^"]+)"', page.content.decode())[1] for name in FORM_TOKENS]
+
+
+def test_each_reader_of_a_kept_page_has_tokens_of_their_own_and_buys_with_them(gig, clock, sqs, payload, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        checkout, "_page", lambda *args, _page=checkout._page, **why: drawn.append(1) or _page(*args, **why)
+    )
+    readers = [Client(enforce_csrf_checks=True) for _ in range(2)]
+    pages = [reader.get(gig.get_absolute_url()) for reader in readers]
+    assert len(drawn) == 1
+    (csrf, token), (other_csrf, other_token) = map(_tokens, pages)
+    assert (csrf != other_csrf, token != other_token) == (True, True)
+    assert not set(checkout.TOKENS.values()) & {csrf, token, other_csrf, other_token}
+    for reader, page, email in zip(readers, pages, ["ada@example.com", "grace@example.com"], strict=True):
+        csrf, token = _tokens(page)
+        form = payload(email=email, token=token, csrfmiddlewaretoken=csrf)
+        assert reader.post(gig.get_absolute_url(), form).status_code == 302
+    assert Gig.objects.get().sold == 2
+
+
+def test_a_reader_of_another_language_or_address_has_a_page_of_their_own(gig, clock, client):
+    address = gig.get_absolute_url()
+    english = client.get(address).content.decode()
+    italian = client.get(address, headers={"Accept-Language": "it"}).content.decode()
+    assert ('lang="en"' in english, 'lang="it"' in italian) == (True, True)
+    assert "from=poster" in client.get(f"{address}?from=poster").content.decode()
+    assert "from=poster" not in client.get(address).content.decode()
+
+
+def test_who_can_not_buy_is_given_no_cookie(gig, clock, client):
+    Gig.objects.update(sold=gig.capacity)
+    page = client.get(gig.get_absolute_url())
+    assert (page.status_code, page.cookies) == (200, {})

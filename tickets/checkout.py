@@ -1,9 +1,12 @@
 """Buying: a gig's page with its form, and the checks beside the fields."""
 
 import re
+import uuid
 
 from django.http import Http404, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -13,6 +16,9 @@ from tickets import kept, limits, purchases
 from tickets.forms import MAX_TICKETS, OwnerForm, OwnerFormSet, PurchaseForm
 from tickets.models import Gig, Ticket
 from tickets.payment import CARD_FIELDS
+
+# They stand in the kept page where each reader's own come: no text of ours, or an organiser's, is one by chance.
+TOKENS = {name: f"{uuid.uuid4()}" for name in ("csrf", "form")}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,7 +30,7 @@ def gig(request, slug):
     if gig is None or not gig.is_published:
         raise Http404
     if request.method != "POST":
-        return _page(request, gig, PurchaseForm(), OwnerFormSet())
+        return _page_for_all(request, gig)
     form, owners = PurchaseForm(request.POST), OwnerFormSet(request.POST)
     if request.POST.keys() & {"add", "remove"}:
         return _page(request, gig, *_with_other_rows(request, form, owners))
@@ -51,6 +57,21 @@ def gig(request, slug):
     purchases.publish(sale.tickets)
     address = sale.purchase.get_absolute_url()
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+def _page_for_all(request, gig: Gig) -> HttpResponse:
+    """Show the gig and an empty form: rendered once a second, for all that differs are two tokens, put in here."""
+    if request.META["QUERY_STRING"] or request.htmx:  # The page has its own address in it.
+        return _page(request, gig, PurchaseForm(), OwnerFormSet())
+
+    def render_page() -> str:
+        form = PurchaseForm(initial={"token": TOKENS["form"]})
+        return _page(request, gig, form, OwnerFormSet(), csrf_token=TOKENS["csrf"]).content.decode()
+
+    html = kept.once((gig.pk, get_language()), render_page)
+    if TOKENS["csrf"] in html:  # Else there is no form, and whoever looks needs no cookie.
+        html = html.replace(TOKENS["csrf"], get_token(request)).replace(TOKENS["form"], str(uuid.uuid4()))
+    return HttpResponse(html)
 
 
 @sensitive_variables("form")

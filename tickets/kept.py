@@ -1,23 +1,31 @@
-"""Gigs as they were a moment ago, so that a crowd that looks at one, or buys, does not ask the database each time."""
+"""What everybody asks for, as it was a moment ago, so that a crowd does not have it read and drawn for each one."""
 
 import time
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 from django.core.validators import slug_re
 
 from tickets.models import Gig
 
-SECONDS = 1  # how long a gig is kept
+T = TypeVar("T")
+SECONDS = 1  # how long it is kept
 
-_kept: dict[str, tuple[float, Gig]] = {}
+_kept: dict[Hashable, tuple[float, object]] = {}
 
 
 def gig(slug: str) -> Gig | None:
     """Give a gig, published or not; to sell by it is safe, for buy() asks the row itself for price, seats and times."""
     if not slug_re.fullmatch(slug):  # PostgreSQL takes no NUL, and no half of a surrogate pair.
         return None
-    read_at, found = _kept.get(slug, (0.0, None))
-    if found is None or time.monotonic() - read_at >= SECONDS:
-        read_at, found = time.monotonic(), Gig.objects.filter(slug=slug).first()
+    return once(slug, lambda: Gig.objects.filter(slug=slug).first())
+
+
+def once(key: Hashable, make: Callable[[], T]) -> T:
+    """Give what `make` gave for this key a moment ago, or gives now. `key` is one of few, as this never forgets one."""
+    made_at, found = _kept.get(key, (0.0, None))
+    if found is None or time.monotonic() - made_at >= SECONDS:
+        made_at, found = time.monotonic(), make()
         if found:  # Only what there is, or addresses that somebody makes up would fill the memory.
-            _kept[slug] = (read_at, found)
+            _kept[key] = (made_at, found)
     return found
