@@ -1,4 +1,5 @@
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,9 @@ from django.utils import translation
 from django.utils.cache import has_vary_header
 
 from tickets import purchases
+from tickets.delivery import Delivery
 from tickets.models import Purchase
+from tickets.queue import Received
 from tickets.templatetags import local
 
 
@@ -104,3 +107,20 @@ def test_days_times_and_prices_are_those_of_the_language(language, day, moment, 
     with translation.override(language):
         assert (local.day(departure), local.moment(departure)) == (day, moment)
         assert local.price(Decimal("1120.50")) == price
+
+
+def test_mails_of_one_batch_are_each_in_their_buyers_language(make_gig, smtp):
+    gig, languages = make_gig(capacity=20), ["it", "en"] * 4
+    messages = []
+    for number, language in enumerate(languages):
+        with translation.override(language):
+            owner = purchases.Owner(language, f"{number}@example.com")
+            [ticket] = purchases.buy(gig, [owner], str(number)).tickets
+        messages.append(Received(str(number), json.dumps(purchases.message_body(ticket)), str(number), 1))
+    postman = Delivery(timedelta(seconds=60), max_receive_count=5)  # with four threads
+    postman.deliver(messages)
+    postman.close()
+    greetings = {"it": "Ciao it,", "en": "Hello en,"}
+    said = {mail["To"].addresses[0].addr_spec: mail.get_body(["plain"]).get_content() for mail in smtp.sink.mails}
+    assert len(said) == 8
+    assert all(said[f"{i}@example.com"].startswith(greetings[language]) for i, language in enumerate(languages))
