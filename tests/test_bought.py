@@ -159,6 +159,25 @@ def test_nothing_becomes_of_a_ticket_at_another_purchases_address(client, ticket
     assert Ticket.objects.get(pk=ticket.pk).mailing == 1
 
 
+def test_a_moved_ticket_is_no_longer_the_buyers(client, ticket):
+    again, address = _addresses(ticket)
+    calendar = reverse("purchase_calendar", args=[ticket.purchase_id])
+    assert [client.get(address).status_code, client.get(calendar).status_code] == [200, 200]
+    aftersales.move(ticket, "Grace Hopper", "grace@example.com")
+    Ticket.objects.update(mailed_at=timezone.now())
+    row = Ticket.objects.get()
+    page = client.get(ticket.purchase.get_absolute_url()).content.decode()
+    assert "This ticket has a new owner" in page
+    assert [theirs in page for theirs in ("Grace", "grace", row.get_absolute_url(), again, address)] == [False] * 5
+    assert [client.post(again).status_code, client.get(address).status_code, client.get(calendar).status_code] == [
+        404
+    ] * 3
+    # By a page that was open before the move.
+    assert client.post(address, {"email": "ada@example.org"}).status_code == 404
+    assert aftersales.correct_own_address(row, "ada@example.org") is False
+    assert Ticket.objects.get().email == "grace@example.com"
+
+
 def test_looking_sends_nothing(client, ticket):
     again, _ = _addresses(ticket)
     assert client.get(again).status_code == 405

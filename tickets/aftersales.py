@@ -25,13 +25,16 @@ def correct_address(ticket: Ticket, email: str) -> bool:
 
 
 def correct_own_address(ticket: Ticket, email: str) -> bool:
-    """Do the same for the buyer, whom nobody checks: once in a ticket's life."""
-    return _reissue(ticket, Q(readdressed_at=None), email=email, readdressed_at=Now())
+    """Do the same for the buyer, whom nobody checks: once in a ticket's life, and not for one that was moved."""
+    return _reissue(ticket, Q(readdressed_at=None, moved_at=None), email=email, readdressed_at=Now())
 
 
 def move(ticket: Ticket, name: str, email: str) -> bool:
-    """Give a ticket to another owner and void the first one's code; return False where it's too late."""
-    return _reissue(ticket, name=name, email=email)
+    """Give a ticket to another owner and void the first one's code; return False where it's too late.
+
+    From then on the purchase's page, which stays the buyer's, no longer leads to it.
+    """
+    return _reissue(ticket, name=name, email=email, moved_at=Now())
 
 
 def cancel(ticket: Ticket) -> bool:

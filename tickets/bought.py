@@ -60,7 +60,7 @@ def by_token(request, token):
 @require_safe
 @_private
 def calendar(request, pk):
-    tickets = [ticket for ticket in _purchase(pk).tickets.all() if not ticket.cancelled_at]
+    tickets = [ticket for ticket in _purchase(pk).tickets.all() if not (ticket.moved_at or ticket.cancelled_at)]
     return _calendar(tickets)
 
 
@@ -103,7 +103,9 @@ def _purchase(pk) -> Purchase:
 
 
 def _ticket_of(pk, ticket_id) -> Ticket:
-    return get_object_or_404(Ticket.objects.select_related("purchase__gig"), pk=ticket_id, purchase=pk)
+    """Find a ticket that is the buyer's to ask for; one that was moved is another owner's."""
+    tickets = Ticket.objects.select_related("purchase__gig")
+    return get_object_or_404(tickets, pk=ticket_id, purchase=pk, moved_at=None)
 
 
 # --- The ticket -----------------------------------------------------------------------------------

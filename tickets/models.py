@@ -212,6 +212,7 @@ class Ticket(models.Model):
     )
     edition = models.PositiveSmallIntegerField(default=1, help_text="The code's; with a new one the old is void.")
     readdressed_at = models.DateTimeField(null=True, blank=True, help_text="When the buyer corrected the address.")
+    moved_at = models.DateTimeField(null=True, blank=True, help_text="When it became another owner's, not the buyer's.")
     cancelled_at = models.DateTimeField(null=True, blank=True)
     # At the door.
     checked_in_at = models.DateTimeField(null=True, blank=True)
@@ -289,7 +290,7 @@ class Ticket(models.Model):
     @property
     def may_be_readdressed(self) -> bool:
         """Tell whether the buyer may still correct its address, see aftersales.correct_own_address()."""
-        return not (self.readdressed_at or self.cancelled_at or self.checked_in_at)
+        return not (self.readdressed_at or self.moved_at or self.cancelled_at or self.checked_in_at)
 
     @property
     def state(self) -> State:
