@@ -18,6 +18,7 @@ from tickets.payment import luhn
 from timelessmusic.wsgi import application
 
 THIS_YEAR = datetime.now(UTC).year
+PLAIN = {"Accept-Encoding": "identity"}  # By WSGI nobody would unpack what schemathesis asks to have compressed.
 
 
 def _with_check_digit(digits):
@@ -61,7 +62,7 @@ def shop(make_gig, sqs, settings):
 def test_the_shop_keeps_to_its_specification(case, shop):
     # A year that is a number is taken, too, but which ones are right depends on the day, and no schema can say that.
     assume(not isinstance(case.body, dict) or not isinstance(case.body.get("cardExpiryYear"), int))
-    case.call_and_validate()
+    case.call_and_validate(headers=PLAIN)
 
 
 def test_its_example_buys_a_ticket(client, shop):
@@ -100,4 +101,5 @@ def _specification():
 def _look_the_gig_up(specification):
     described = schemathesis.openapi.from_dict(specification)
     described.app = application
-    described["/api/gigs/{gigId}"]["GET"].Case(path_parameters={"gigId": "nirvana-cork-1991"}).call_and_validate()
+    look_up = described["/api/gigs/{gigId}"]["GET"]
+    look_up.Case(path_parameters={"gigId": "nirvana-cork-1991"}).call_and_validate(headers=PLAIN)

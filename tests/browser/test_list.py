@@ -34,7 +34,9 @@ def test_it_finds_while_one_types_says_how_many_and_keeps_the_address(page, live
     expect(_shown(page)).to_have_text(["David Bowie"])
     expect(page).to_have_url(f"{live_server.url}/?q=londo&decade=1970")
     page.get_by_label("All", exact=True).check()
+    expect(page).to_have_url(f"{live_server.url}/?q=londo")
     page.get_by_label("Show").select_option("With seats left")
+    expect(page).to_have_url(f"{live_server.url}/?q=londo&seats=left")
     expect(_shown(page)).to_have_text(["David Bowie"])
 
     page.reload()
