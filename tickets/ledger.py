@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from django.db import models
 from django.db.models import Count, F, Min, Q, Value
 from django.db.models.functions import Now, Upper
-
-if TYPE_CHECKING:
-    from tickets.models import Ticket
 
 # The five places a ticket can be in; a constraint of Ticket's keeps it from being in two.
 UNPUBLISHED = Q(published_at=None, mailed_at=None, parked_at=None, cancelled_at=None)
@@ -95,14 +92,14 @@ class TicketQuerySet(models.QuerySet):
         """Keep, oldest first, those whose mail was due `age` ago or longer that are neither mailed nor parked."""
         return self.filter(UNPUBLISHED | ON_THE_WAY, mail_asked_at__lte=Now() - age).order_by("mail_asked_at")
 
-    def of_mailing(self, tickets: Iterable["Ticket"]):
+    def of_mailing(self, tickets: Iterable[models.Model]):
         """Keep of `tickets` those that nobody has sent on their way anew since they were read (see aftersales.py)."""
         ids = defaultdict(list)
         for ticket in tickets:
             ids[ticket.mailing].append(ticket.pk)
         return self.filter(reduce(or_, (Q(mailing=mailing, pk__in=pks) for mailing, pks in ids.items()), Q(pk__in=[])))
 
-    def mark_published(self, message_ids: dict["Ticket", str]) -> None:
+    def mark_published(self, message_ids: dict[models.Model, str]) -> None:
         """Record the message ids that SQS gave: one UPDATE for all.
 
         Only of this mailing: where a ticket's next one could not be published, this mark would hide that.
@@ -110,7 +107,7 @@ class TicketQuerySet(models.QuerySet):
         ids = (models.When(pk=ticket.pk, then=Value(message_id)) for ticket, message_id in message_ids.items())
         self.of_mailing(message_ids).update(published_at=Now(), message_id=models.Case(*ids))
 
-    def claim(self, ids, lease: timedelta) -> list["Ticket"]:
+    def claim(self, ids, lease: timedelta) -> list[models.Model]:
         """Claim for this worker those of `ids` that nobody holds, has mailed or cancelled, and return them.
 
         A parked ticket can be claimed again: a message for it is an operator's word to try once more. Two workers
