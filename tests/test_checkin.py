@@ -120,6 +120,24 @@ def test_who_is_undone_can_enter_again_and_it_is_on_record_why(scan, ticket, gig
     )
 
 
+def test_who_is_undone_while_another_door_scans_enters_there(scan, ticket, gig, person):
+    """Between the statement that finds the ticket in and the one that reads since when."""
+    scan(ticket.code)
+    undone = []
+
+    def undo(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if sql.startswith("UPDATE") and not undone:
+            undone.append(True)
+            assert checkin.undo(ticket.pk, gig, person, "went to the wrong door")
+        return answer
+
+    with connection.execute_wrapper(undo):
+        assert scan(ticket.code, door="South") == (Verdict.WELCOME, "Welcome")
+    ticket.refresh_from_db()
+    assert (undone, ticket.checked_in_door) == ([True], "South")
+
+
 def test_nothing_is_undone_by_the_door_of_another_gig(scan, ticket, make_gig, person):
     scan(ticket.code)
     assert not checkin.undo(ticket.pk, make_gig(), person, "why not")

@@ -61,7 +61,8 @@ def check_in(text: str, gig: Gig, door: str, by: AbstractBaseUser, scan: UUID) -
     ticket = _tickets().get(pk=ticket.pk)
     if entered or (ticket.checked_in_at and ticket.checked_in_scan == scan):
         return Answer(Verdict.WELCOME, _("Welcome"), ticket)
-    return _why_not(ticket, edition, gig)
+    # Nothing against it any more: what kept it out was undone between the two statements.
+    return _why_not(ticket, edition, gig) or check_in(text, gig, door, by, scan)
 
 
 def undo(ticket_id: UUID, gig: Gig, by: AbstractBaseUser, reason: str) -> bool:
@@ -93,7 +94,7 @@ def _code(text: str) -> str:
     return text.strip().rstrip("/").rpartition("/")[2]
 
 
-def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer:
+def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer | None:
     if ticket.gig != gig:
         day = formats.date_format(ticket.gig.departure, "DATE_FORMAT")
         words = _("This ticket is for another gig: %(gig)s, %(day)s.") % {"gig": ticket.gig, "day": day}
@@ -101,6 +102,8 @@ def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer:
         words = _("This ticket was cancelled.")
     elif edition != ticket.edition:
         words = _("This ticket was replaced: the valid one went to its owner by e-mail.")
+    elif not ticket.checked_in_at:
+        return None
     else:
         time = formats.time_format(ticket.checked_in_at.astimezone(ZoneInfo(gig.time_zone)), "H:i:s")
         words = _("In since %(time)s, by this door: %(door)s") % {"time": time, "door": ticket.checked_in_door}
