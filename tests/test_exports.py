@@ -78,6 +78,11 @@ def test_what_the_list_shows_is_what_is_taken_away(admin_client, sold):
     assert _csv(admin_client.get("/admin/tickets/ticket/csv/", {"state": Ticket.State.MAILED.value})) == []
 
 
+@pytest.mark.parametrize("query", ["created_at__gte=nonsense", "nonsense=1"])
+def test_an_address_that_no_list_has_is_a_bad_request(admin_client, sold, query):
+    assert admin_client.get(f"/admin/tickets/ticket/csv/?{query}").status_code == 400
+
+
 def test_purchases_as_csv(admin_client, sold):
     [row] = _csv(admin_client.get("/admin/tickets/purchase/csv/"))
     assert (row["id"], row["gig slug"]) == (str(sold.purchase.pk), "nirvana-cork-1991")

@@ -1,7 +1,8 @@
 """Purchases and tickets: made by sales alone, read here, taken away as a file."""
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.urls import path
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -48,7 +49,10 @@ class Exported:
     def export(self, request, format):
         if not request.user.has_perm("tickets.export"):
             raise PermissionDenied
-        rows = self.get_changelist_instance(request).get_queryset(request).values_list(*self.columns)
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request).values_list(*self.columns)
+        except IncorrectLookupParameters as error:
+            raise BadRequest("the address asks for what no list has") from error
         name = f"{self.opts.model_name}s-{timezone.now():%Y-%m-%d}"
         heading = [column.rpartition("purchase__")[2].replace("__", " ").replace("_", " ") for column in self.columns]
         return exports.FORMATS[format](name, heading, rows.iterator(2000))
