@@ -1,4 +1,4 @@
-"""Speak to Amazon SQS: the only module that imports boto3.
+"""Speak to Amazon SQS: the only module of the app that imports boto3.
 
 Its callers see plain values and one exception, QueueError. Nothing here knows of tickets or of the database.
 """
