@@ -31,23 +31,23 @@ class MailError(Exception):
 
 
 class Refused(MailError):
-    """This mail can never succeed: park it."""
+    """Say that this mail can never succeed: park it."""
 
 
 class Deferred(MailError):
-    """This mail may succeed later: back off."""
+    """Say that this mail may succeed later: back off."""
 
 
 class MailServerDown(MailError):
-    """No mail can succeed now: stop until the server is back."""
+    """Say that no mail can succeed now: stop until the server is back."""
 
 
 class HungUp(MailServerDown):
-    """The server greeted us and failed during this mail: its trouble, or this mail's own, only a repetition tells."""
+    """Say that the server greeted us and failed during this mail: whose trouble it is, only a repetition tells."""
 
 
 class TicketEmail(EmailMultiAlternatives):
-    """A mail whose first attachment is the picture in its HTML.
+    """Be a mail whose first attachment is the picture in its HTML.
 
     Its message is built once, though the Mailer asks for it, to see whether it can be built, and Django's backend.
     """

@@ -25,7 +25,7 @@ def validate_name(name: str) -> None:
 
 
 class Unprinted(forms.TextInput):
-    """A text field whose value is never sent back, as a password's isn't; it stays when htmx swaps the page around it.
+    """Send no value back, as a password's field doesn't; what was typed stays when htmx swaps the page around it.
 
     Before it is sent purchase.js checks it, with `data-wrong` for the error.
     """

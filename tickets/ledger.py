@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 
 class TicketQuerySet(models.QuerySet):
-    """The outbox (what is still to publish) and the delivery ledger (what is still to mail)."""
+    """Find tickets by the place they are in, and move them from one to the next."""
 
     def unpublished(self):
         return self.filter(UNPUBLISHED)

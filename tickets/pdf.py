@@ -60,7 +60,7 @@ def _load_fonts() -> None:
 
 
 class _Sheet:
-    """A page to write on."""
+    """Be a page to write on."""
 
     def __init__(self, canvas: Canvas):
         self.canvas = canvas

@@ -56,7 +56,7 @@ def event(gig: Gig) -> dict:
 
 
 class Pages(Sitemap):
-    """The list and every gig, by the addresses they have for all the world."""
+    """Name the list and every gig by the addresses they have for all the world."""
 
     def items(self):
         return [
