@@ -1,6 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.svgLib.path import parse_path
+from fontTools.ttLib import TTFont
 
 from tickets import lettering
 from tickets.lettering import UNITS, alphabet, fitted, width
@@ -30,6 +35,21 @@ def test_a_blank_takes_room_and_leaves_no_ink():
 def test_every_letter_is_drawn_once():
     lines = [fitted(text, 0, 0, 10, 100) for text in ("ABBA", "BAB")]
     assert [letter.name for letter in alphabet(lines)] == ["u41", "u42"]
+
+
+def _drawn(path):
+    pen = RecordingPen()
+    parse_path(path, pen)
+    return pen.value
+
+
+def test_the_steps_of_every_outline_lead_where_the_font_says():
+    font = TTFont(lettering.FONT)
+    glyphs = font.getGlyphSet()
+    for code, name in font.getBestCmap().items():
+        places = SVGPathPen(glyphs, ntos=lambda number: str(round(number)))
+        glyphs[name].draw(TransformPen(places, (0.5, 0, 0, 0.5, 0, 0)))
+        assert _drawn(lettering._letters()[chr(code)].outline) == _drawn(places.getCommands())
 
 
 def test_an_accent_is_part_of_its_letter():
