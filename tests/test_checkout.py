@@ -68,7 +68,7 @@ def test_the_thank_you_page_is_private(buy, client):
 def test_the_status_turns_from_on_its_way_to_mailed_and_stops_asking(buy, client):
     buy()
     address = reverse("purchase_status", args=[Purchase.objects.get().pk])
-    assert "hx-get" in client.get(address).content.decode()
+    assert "data-hx-get" in client.get(address).content.decode()
     Ticket.objects.update(mailed_at=timezone.now())
     assert "hx-get" not in client.get(address).content.decode()
 

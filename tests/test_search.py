@@ -132,7 +132,7 @@ def test_htmx_gets_the_part_that_changes_and_the_address(client, make_gig):
     make_gig()
     part = client.get("/?q=nirvana&decade=&seats=&sort=", headers={"hx-request": "true"})
     assert (part["HX-Push-Url"], part.templates[0].name) == ("/?q=nirvana", "tickets/_gigs.html")
-    assert '<p id="found" hx-swap-oob="innerHTML">1 gig found\n</p>' in part.content.decode()
+    assert '<p id="found" data-hx-swap-oob="innerHTML">1 gig found\n</p>' in part.content.decode()
     assert "HX-Request" in part["Vary"]
 
 
