@@ -249,6 +249,14 @@ def test_three_owners_get_a_ticket_and_a_message_each(buy):
     assert ({owner[:2] for owner in sold}, len(bodies), Gig.objects.get().sold) == ({ADA, BOB, EVE}, 3, 3)
 
 
+@pytest.mark.parametrize(("owners", "error"), [([], "Buy one ticket at least."), ([("", "")], None)])
+def test_only_a_form_without_any_row_is_told_to_buy_a_ticket(buy, owners, error):
+    """In a row that is empty each field says what it lacks."""
+    page = buy(**{"owners-0-name": "", "owners-0-email": "", **rows(*owners)})
+    assert page.status_code == 422
+    assert page.context["owners"].non_form_errors() == ([error] if error else [])
+
+
 def test_six_cost_no_more_queries_than_one(buy, django_assert_num_queries):
     with CaptureQueriesContext(connection) as counted:
         buy()

@@ -86,7 +86,6 @@ class OwnersOfPurchase(forms.BaseFormSet):
     """Take one row an owner. With the option `same_email` the first one's address is everybody's."""
 
     default_error_messages = {
-        "too_few_forms": _("Buy one ticket at least."),
         "too_many_forms": _("Buy %(num)d tickets at most at once."),
     }
 
@@ -108,6 +107,11 @@ class OwnersOfPurchase(forms.BaseFormSet):
                 label=form.fields["email"].label, required=False, widget=form.fields["email"].widget
             )
 
+    def clean(self):
+        # Not validate_min: to that a row in which nothing is typed is none, and the buyer would read this, too.
+        if not self.forms:
+            raise ValidationError(_("Buy one ticket at least."))
+
     def typed(self) -> list[dict[str, str]]:
         """Give what stands in each row, right or wrong."""
         return [{field.name: field.value() or "" for field in form} for form in self.forms]
@@ -125,7 +129,6 @@ OwnerFormSet = forms.formset_factory(
     min_num=1,
     max_num=MAX_TICKETS,
     absolute_max=MAX_TICKETS + 1,
-    validate_min=True,
     validate_max=True,
 )
 
