@@ -48,6 +48,19 @@ def _lose_the_answer(page):
     page.route("**/gigs/**", lambda route: lose(route) if route.request.method == "POST" else route.continue_())
 
 
+@pytest.mark.parametrize(
+    ("form", "pair"),
+    [("desktop", ("owners-0-name", "owners-0-email")), ("phone", ("card_expiry", "card_cvc"))],
+    indirect=["form"],
+)
+def test_inputs_side_by_side_share_a_line(form, pair):
+    """Whatever help or label of two lines stands with one of them."""
+    form.evaluate("document.querySelector('label[for=id_card_cvc]').textContent = 'Codice di sicurezza della carta'")
+    left, right = (form.locator(f"[name='{name}']").bounding_box() for name in pair)
+    assert (left["y"], left["height"]) == (right["y"], right["height"])
+    assert left["x"] + left["width"] < right["x"]
+
+
 @pytest.mark.parametrize("form", SIZES, indirect=True)
 def test_three_tickets_for_three_people_through_a_broken_network(form, mailoutbox):
     _fill_for_three(form)
