@@ -143,6 +143,13 @@ def test_nothing_found_leads_on(client, gig):
     assert '<meta name="robots" content="noindex">' in page
 
 
+@pytest.mark.parametrize(
+    ("asked", "more"), [("?q=nobody", False), ("?q=nobody&sort=year", False), ("?q=nobody&seats=left", True)]
+)
+def test_what_else_was_chosen_is_spoken_of_only_if_it_was(client, gig, asked, more):
+    assert ("and what else you chose" in client.get(f"/{asked}").content.decode()) == more
+
+
 def test_a_gig_that_is_not_on_sale_yet_says_when(client, make_gig):
     make_gig(sales_start=datetime(2099, 1, 31, 23, 30, tzinfo=UTC), departs_at=datetime(2100, 1, 1, tzinfo=UTC))
     assert "on sale 31 Jan 2099" in client.get("/").content.decode()

@@ -63,7 +63,7 @@ def test_a_code_that_is_covered_too_far_is_not_read(page, ticket):
 def test_it_opens_without_a_network_once_it_was_seen(page, ticket):
     address = ticket.get_absolute_url()
     page.goto(address)
-    expect(page.get_by_text("Kept on this phone")).to_be_visible()
+    expect(page.get_by_text("Kept on this device")).to_be_visible()
     page.context.set_offline(True)
     page.reload()
     expect(page.get_by_text("Zoë 🎸 Ötzi")).to_be_visible()
@@ -77,7 +77,7 @@ def test_it_opens_without_a_network_once_it_was_seen(page, ticket):
 
 def test_a_ticket_that_was_replaced_is_forgotten(page, ticket):
     page.goto(ticket.get_absolute_url())
-    expect(page.get_by_text("Kept on this phone")).to_be_visible()
+    expect(page.get_by_text("Kept on this device")).to_be_visible()
     aftersales.move(ticket, "Grace Hopper", "grace@example.com")
     page.reload()
     expect(page.get_by_role("heading", name="Replaced")).to_be_visible()
