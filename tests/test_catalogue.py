@@ -107,6 +107,12 @@ def test_a_file_that_is_no_catalogue_says_why(write, content, name, problem):
     assert _problems(write(content, name)) == [problem]
 
 
+@pytest.mark.parametrize("slug", ["\0", "\ud800", "no slug"])
+def test_what_is_no_slug_is_named(write, slug):
+    [problem] = [problem for problem in _problems(write([ROW | {"slug": slug}])) if "valid" in problem]
+    assert problem.startswith("gig 1, slug: Enter a valid “slug”")
+
+
 def test_files_that_cant_be_read_say_why(write, tmp_path):
     assert _problems(tmp_path / "none.json") == [f"{tmp_path}/none.json: No such file or directory"]
     latin = write("Zoë".encode("latin-1"), "latin.json")

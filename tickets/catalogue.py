@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import slug_re
 from django.db import transaction
 
 from tickets.models import Gig, validate_time_zone
@@ -91,10 +92,12 @@ def bring_in(rows: list[tuple[str, dict]]) -> Imported:
     problems, seen = [], {}
     changes: list[Change] = []
     with transaction.atomic():
+        # What is no slug is the form's to name: PostgreSQL takes no NUL, and no half of a surrogate pair.
+        slugs = [row["slug"] for _, row in rows if slug_re.fullmatch(str(row["slug"]))]
         # Locked, so that no sale comes between the look at what is sold and the new capacity.
-        known = Gig.objects.select_for_update().in_bulk([row.get("slug") for _, row in rows], field_name="slug")
+        known = Gig.objects.select_for_update().in_bulk(slugs, field_name="slug")
         for place, row in rows:
-            slug = row.get("slug")
+            slug = row["slug"]
             if slug in seen:
                 problems.append(f"{place}, slug: {slug} stands in {seen[slug]} already")
                 continue
