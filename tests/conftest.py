@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import hypothesis
 import pytest
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.utils import timezone, translation
 from moto import mock_aws
@@ -37,6 +38,19 @@ def impatient(transactional_db, monkeypatch):
         connect_anew()
         yield
     connect_anew()
+
+
+@pytest.fixture
+def sign_in_as(client, db):
+    """Sign one of the staff in who has this role; give the client."""
+
+    def sign_in_as(role):
+        user = User.objects.create_user(role, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
+        client.force_login(user)
+        return client
+
+    return sign_in_as
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -215,17 +214,6 @@ def test_a_queue_that_hangs_costs_a_second(admin_client, gig, sqs, monkeypatch):
 
 
 # --- Who sees what --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sign_in_as(client):
-    def sign_in_as(role):
-        user = User.objects.create_user(role, password="a long password of ours", is_staff=True)
-        user.groups.add(Group.objects.get(name=role))
-        client.force_login(user)
-        return client
-
-    return sign_in_as
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import zipfile
 from xml.etree import ElementTree
 
 import pytest
-from django.contrib.auth.models import Group, User
 
 from tickets import exports
 from tickets.models import Ticket
@@ -89,8 +88,5 @@ def test_purchases_as_csv(admin_client, sold):
 
 
 @pytest.mark.parametrize("role", ["support", "door"])
-def test_support_takes_nothing_away(client, sold, role):
-    user = User.objects.create_user(role, is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    client.force_login(user)
-    assert client.get("/admin/tickets/ticket/csv/").status_code == 403
+def test_support_takes_nothing_away(sign_in_as, sold, role):
+    assert sign_in_as(role).get("/admin/tickets/ticket/csv/").status_code == 403

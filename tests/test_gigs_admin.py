@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -62,12 +61,9 @@ def test_a_gig_like_none_begins_empty(admin_client, db, like):
     assert admin_client.get(f"/admin/tickets/gig/add/?like={like}").status_code == 200
 
 
-def test_revenue_is_for_those_who_may_see_it(client, admin_client, gig):
+def test_revenue_is_for_those_who_may_see_it(sign_in_as, admin_client, gig):
     assert "revenue" in admin_client.get(LIST).context["cl"].list_display
-    user = User.objects.create_user("support", is_staff=True)
-    user.groups.add(Group.objects.get(name="support"))
-    client.force_login(user)
-    assert "revenue" not in client.get(LIST).context["cl"].list_display
+    assert "revenue" not in sign_in_as("support").get(LIST).context["cl"].list_display
 
 
 # --- From a file ----------------------------------------------------------------------------------
@@ -135,8 +131,5 @@ def test_a_file_that_is_too_large_is_refused(admin_client, db):
     assert answer.context["form"].errors == {"file": ["A file of more than 1 MB is for `manage.py import_gigs`."]}
 
 
-def test_support_imports_nothing(client, db):
-    user = User.objects.create_user("support", is_staff=True)
-    user.groups.add(Group.objects.get(name="support"))
-    client.force_login(user)
-    assert client.get(IMPORT).status_code == 403
+def test_support_imports_nothing(sign_in_as, db):
+    assert sign_in_as("support").get(IMPORT).status_code == 403

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from tickets import health, provisioning, queue
@@ -133,10 +132,8 @@ def test_a_queue_that_is_away_is_a_state_to_show(admin_client, tickets, monkeypa
 
 
 @pytest.mark.parametrize(("role", "seen"), [("support", 200), ("door", 403)])
-def test_support_looks_and_touches_nothing(client, tickets, role, seen):
-    user = User.objects.create_user(role, is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    client.force_login(user)
+def test_support_looks_and_touches_nothing(sign_in_as, tickets, role, seen):
+    client = sign_in_as(role)
     page = client.get("/admin/parked/?full")
     assert page.status_code == seen
     assert "ada@example.com" not in page.content.decode()

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.utils import timezone
 
@@ -22,17 +21,6 @@ def ticket(gig, sqs):
     [ticket] = buy(gig, [Owner("Ada Lovelace", "ada@example.com")], "token").tickets
     publish([ticket])
     return Ticket.objects.select_related("purchase__gig").get(pk=ticket.pk)
-
-
-@pytest.fixture
-def sign_in_as(client):
-    def sign_in_as(role):
-        user = User.objects.create_user(role, password="a long password of ours", is_staff=True)
-        user.groups.add(Group.objects.get(name=role))
-        client.force_login(user)
-        return client
-
-    return sign_in_as
 
 
 WAYS = {
