@@ -56,7 +56,7 @@ def test_a_duplicate_begins_with_all_but_the_slug_and_what_was_sold(admin_client
     assert new.departs_at == gig.departs_at.replace(microsecond=0)
 
 
-@pytest.mark.parametrize("like", ["", "0", "nonsense", "99999999"])
+@pytest.mark.parametrize("like", ["", "0", "nonsense", "99999999", "9" * 30, "²"])
 def test_a_gig_like_none_begins_empty(admin_client, db, like):
     assert admin_client.get(f"/admin/tickets/gig/add/?like={like}").status_code == 200
 

@@ -35,8 +35,8 @@ class Observer:
     def look(self) -> Pace | None:
         """Give the pace since an earlier look; None at the first."""
         counts = {place.name: place.tickets for place in Ticket.objects.not_mailed()}
-        unpublished = counts.get("unpublished", 0)
-        now = _Sample(timezone.now(), unpublished, unpublished + counts.get("on_the_way", 0))
+        unpublished = counts["unpublished"]
+        now = _Sample(timezone.now(), unpublished, unpublished + counts["on_the_way"])
         self._samples.append(now)
         before = self._samples[0]
         seconds = (now.at - before.at).total_seconds()

@@ -76,7 +76,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
     def get_changeform_initial_data(self, request):
         """Begin a new gig with what the one has that it is to be like, but for the slug, which is a gig's own."""
         initial = super().get_changeform_initial_data(request)
-        like = Gig.objects.filter(pk=pk).first() if (pk := initial.pop("like", "")).isdigit() else None
+        like = Gig.objects.filter(pk=pk).first() if (pk := initial.pop("like", "")).isdecimal() else None
         if like is None:
             return initial
         zone = ZoneInfo(like.time_zone)
