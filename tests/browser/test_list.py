@@ -59,6 +59,18 @@ def test_nothing_found_leads_on(page):
     expect(page.get_by_label("1960s")).to_be_checked()
 
 
+@pytest.mark.parametrize("trouble", [lambda route: route.abort(), lambda route: route.fulfill(status=500)])
+def test_a_search_without_an_answer_says_so_and_is_made_once_more(page, trouble):
+    page.goto("/")
+    page.route("**/?q=*", trouble)
+    page.get_by_label("Artist, city or year").fill("london")
+    expect(page.get_by_role("status")).to_have_text("The shop didn't answer. Press Search to try once more.")
+    page.unroute("**/?q=*")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("status")).to_have_text("2 gigs found")
+    expect(_shown(page)).to_have_text(["Björk", "David Bowie"])
+
+
 def test_it_works_by_keyboard_alone(page):
     page.goto("/")
     page.keyboard.press("Tab")
