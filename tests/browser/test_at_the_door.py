@@ -142,15 +142,36 @@ def _film(path, texts):
                 film.write((b"FRAME\n" + bytes(picture) + b"\x80" * (WIDTH * HEIGHT // 2)) * 10)
 
 
+FAKE_CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+
+def test_a_look_that_fails_does_not_end_the_scanning(browser, sign_in, live_server, tickets):
+    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *FAKE_CAMERA])
+    context = chromium.new_context(base_url=live_server.url)
+    context.add_init_script(
+        """
+      let looks = 0;
+      window.BarcodeDetector = class {
+        static async getSupportedFormats() { return ["qr_code"]; }
+        async detect() {
+          if (!looks++) throw new DOMException("asleep", "InvalidStateError");
+          return [{ rawValue: "CODE" }];
+        }
+      };""".replace("CODE", tickets[0].code)
+    )
+    sign_in(context, live_server.url)
+    page = context.new_page()
+    _open(page)
+    page.get_by_role("button", name="Scan with the camera").click()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome")
+    chromium.close()
+
+
 def test_the_camera_scans_whoever_comes(browser, sign_in, live_server, tickets, tmp_path):
     """The film comes round: Ada is let in, a forged code refused, and Ada shown again is in already."""
     _film(tmp_path / "film.y4m", [tickets[0].code, tickets[0].code[:-1] + "!"])
-    camera = (
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={tmp_path / 'film.y4m'}",
-    )
-    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *camera])
+    film = f"--use-file-for-fake-video-capture={tmp_path / 'film.y4m'}"
+    chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *FAKE_CAMERA, film])
     complaints = []
     context = chromium.new_context(base_url=live_server.url, viewport={"width": 390, "height": 844})
     sign_in(context, live_server.url)

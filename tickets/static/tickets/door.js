@@ -139,7 +139,8 @@ async function scan() {
   let last = "";
   let seenAt = 0;
   for (;;) {
-    const [found] = video.readyState < 2 ? [] : await eye.detect(video);
+    // A look that fails (the phone was asleep, say) is followed by the next.
+    const [found] = video.readyState < 2 ? [] : await eye.detect(video).catch(() => []);
     if (found) {
       // What stays in sight is one scan. Who shows the same code again, or a copy of it, makes another.
       const isNew = found.rawValue !== last || performance.now() - seenAt > GONE;
