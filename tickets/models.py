@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now, Upper
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from tickets import codes, trace
@@ -117,10 +117,6 @@ class Gig(models.Model):
     def clean(self):
         if self.capacity is not None and self.capacity < self.sold:
             raise ValidationError({"capacity": f"{self.sold} are sold already: {self.capacity} is too few."})
-        for name in ("departs_at", "sales_start", "sales_end"):
-            # What is the last or the first day there is has none in another time zone, and no page could say it.
-            if (moment := getattr(self, name)) and not 1900 <= moment.year <= 9998:
-                raise ValidationError({name: "Enter a year from 1900 to 9998."})
 
     @property
     def year(self) -> int:
@@ -185,11 +181,11 @@ class Purchase(models.Model):
 
 class Ticket(models.Model):
     class State(models.TextChoices):
-        UNPUBLISHED = "to publish", _("to publish")
-        ON_THE_WAY = "on its way", _("on its way")
-        MAILED = "mailed", _("mailed")
-        PARKED = "parked", _("parked")
-        CANCELLED = "cancelled", _("cancelled")
+        UNPUBLISHED = "to publish", pgettext_lazy("one ticket", "to publish")
+        ON_THE_WAY = "on its way", pgettext_lazy("one ticket", "on its way")
+        MAILED = "mailed", pgettext_lazy("one ticket", "mailed")
+        PARKED = "parked", pgettext_lazy("one ticket", "parked")
+        CANCELLED = "cancelled", pgettext_lazy("one ticket", "cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="tickets")

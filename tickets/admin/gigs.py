@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db import models
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from tickets.admin.gig_import import GigImport
@@ -53,7 +54,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
             "widget": forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"),
         },
     }
-    list_display = ["artist", "city", "original_date", "departs_at", "price", "sold", "capacity", "is_published"]
+    list_display = ["gig", "leaves", "price", "sold", "capacity", "is_published"]
     list_filter = ["is_published", "departs_at"]
     search_fields = ["artist", "city", "venue", "slug"]
     prepopulated_fields = {"slug": ["artist", "city"]}
@@ -69,6 +70,15 @@ class GigAdmin(GigImport, admin.ModelAdmin):
     def get_urls(self):
         view = self.admin_site.admin_view(self.import_view)
         return [path("import/", view, name="tickets_gig_import"), *super().get_urls()]
+
+    @admin.display(description=_("gig"), ordering="artist")
+    def gig(self, gig):
+        return str(gig)
+
+    @admin.display(description=_("departure"), ordering="departs_at")
+    def leaves(self, gig):
+        """Say it as the form does, in the collection point's time."""
+        return date_format(gig.departure, "j M Y, H:i")
 
     def get_list_display(self, request):
         return [*self.list_display, *(["revenue"] if request.user.has_perm("tickets.see_revenue") else [])]

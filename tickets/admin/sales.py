@@ -93,7 +93,7 @@ class StateFilter(admin.SimpleListFilter):
     }
 
     def lookups(self, request, model_admin):
-        return [(state, state.value) for state in Ticket.State]
+        return [(state, state.label) for state in Ticket.State]
 
     def queryset(self, request, queryset):
         return getattr(queryset, self.sets[self.value()])() if self.value() in self.sets else queryset
@@ -119,6 +119,10 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
     @admin.display(description=_("sold"), ordering="created_at")
     def sold(self, ticket):
         return date_format(timezone.localtime(ticket.created_at), "j M Y, H:i")
+
+    @admin.display(description=_("state"))
+    def state(self, ticket):
+        return ticket.state.label
 
     def get_search_results(self, request, queryset, search_term):
         return (story.find(queryset, search_term) if search_term.strip() else queryset), False
