@@ -1,15 +1,19 @@
 """The box office in a real browser, on a phone and on a desktop; axe finds nothing serious on any of its screens."""
 
+import json
 import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
+from django.urls import reverse
 from django.utils import timezone
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import expect
 
 from tickets import queue
-from tickets.models import Presence, Ticket
+from tickets.models import Presence, Purchase, Ticket
 from tickets.purchases import Owner, buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,6 +97,32 @@ def test_every_other_screen_can_be_used_by_everybody(office):
     for address in PAGES:
         office.goto(address)
         _examine(office)
+
+
+def test_a_gig_and_a_purchase_themselves(office, gig):
+    for row in (gig, Purchase.objects.get()):
+        office.goto(reverse(f"admin:tickets_{row._meta.model_name}_change", args=[row.pk]))
+        _examine(office)
+        cut = "row => [...row.querySelectorAll('*')].some(e => e.getBoundingClientRect().right > innerWidth)"
+        assert [row.inner_text() for row in office.locator(".aligned .form-row").all() if row.evaluate(cut)] == []
+
+
+def test_what_a_file_would_change(office, gig):
+    rows = json.dumps([{"slug": gig.slug, "venue": "City Hall"}]).encode()
+    office.goto("/admin/tickets/gig/import/")
+    office.get_by_label("File").set_input_files({"name": "gigs.json", "mimeType": "application/json", "buffer": rows})
+    office.get_by_role("button", name="See what would change").click()
+    expect(office.get_by_role("cell", name="City Hall")).to_be_visible()
+    _examine(office)
+
+
+def test_spare_codes(office):
+    office.goto("/admin/second-factor/")
+    device = TOTPDevice.objects.get()
+    office.get_by_label("Code", exact=True).fill(f"{totp(device.bin_key):06}")
+    office.get_by_role("button", name="Turn it on").click()
+    expect(office.get_by_role("heading", name="Your spare codes")).to_be_visible()
+    _examine(office)
 
 
 def test_a_ticket_is_found_and_its_address_corrected(office):

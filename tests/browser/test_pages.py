@@ -2,13 +2,16 @@
 
 import json
 import threading
+from datetime import date
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.template.loader import render_to_string
 
 from tickets.catalogue import import_file
 from tickets.models import Gig
@@ -36,6 +39,38 @@ def test_axe_finds_nothing(page, scheme):
         page.goto(path)
         for violation in Axe().run(page, options=AXE).response["violations"]:
             found[path, violation["id"]] = [node["html"][:200] for node in violation["nodes"]]
+    assert found == {}
+
+
+WORDS = {
+    **{f"{name}.html": {} for name in ("400", "403", "403_csrf", "404", "405", "413", "500", "503")},
+    "403_csrf.html": {"form_address": GIG},
+    "tickets/sign_in_locked.html": {"wait": 900},  # 429
+    "tickets/busy.html": {"token": UUID(int=1)},
+    "tickets/token_reused.html": {"gig": Gig(slug="nirvana-cork-1991")},
+    "tickets/nothing_bought.html": {},
+    "tickets/ticket_void.html": {},
+    "tickets/not_on_sale.html": {
+        "gig": Gig(artist="Nirvana", original_date=date(1991, 8, 20)),
+        "status": Gig.Status.UNPUBLISHED,
+    },
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_pages_that_tell_what_went_wrong(page, scheme):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found = {}
+    page.route("**/told/*", lambda route: route.fulfill(body=told, content_type="text/html"))
+    for name, values in WORDS.items():
+        told = render_to_string(name, values)
+        page.goto(f"/told/{name.rpartition('/')[2]}")
+        assert page.locator("h1").count() == 1
+        for violation in Axe().run(page, options=AXE).response["violations"]:
+            found[name, violation["id"]] = [node["html"][:200] for node in violation["nodes"]]
+        if page.evaluate("document.documentElement.scrollWidth") > 390:
+            found[name, "too wide"] = []
     assert found == {}
 
 
