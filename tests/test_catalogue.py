@@ -113,6 +113,13 @@ def test_what_is_no_slug_is_named(write, slug):
     assert problem.startswith("gig 1, slug: Enter a valid “slug”")
 
 
+@pytest.mark.parametrize("column", ["departs_at", "sales_start", "sales_end"])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+12:00"])
+def test_a_time_that_is_out_of_range_elsewhere_is_refused(write, column, time):
+    [problem] = _problems(write([ROW | {column: time}]))
+    assert problem == f"gig 1, {column}: Enter a year from 1900 to 9998."
+
+
 def test_files_that_cant_be_read_say_why(write, tmp_path):
     assert _problems(tmp_path / "none.json") == [f"{tmp_path}/none.json: No such file or directory"]
     latin = write("Zoë".encode("latin-1"), "latin.json")

@@ -117,6 +117,10 @@ class Gig(models.Model):
     def clean(self):
         if self.capacity is not None and self.capacity < self.sold:
             raise ValidationError({"capacity": f"{self.sold} are sold already: {self.capacity} is too few."})
+        for name in ("departs_at", "sales_start", "sales_end"):
+            # What is the last or the first day there is has none in another time zone, and no page could say it.
+            if (moment := getattr(self, name)) and not 1900 <= moment.year <= 9998:
+                raise ValidationError({name: "Enter a year from 1900 to 9998."})
 
     @property
     def year(self) -> int:
