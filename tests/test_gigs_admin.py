@@ -66,6 +66,11 @@ def test_revenue_is_for_those_who_may_see_it(sign_in_as, admin_client, gig):
     assert "revenue" not in sign_in_as("support").get(LIST).context["cl"].list_display
 
 
+@pytest.mark.parametrize(("address", "words"), [(LIST, "1 concerto\n"), (f"{LIST}add/", "Punto di ritrovo:")])
+def test_an_italian_reads_of_gigs_in_italian(admin_client, gig, address, words):
+    assert words in admin_client.get(address, headers={"Accept-Language": "it"}).content.decode()
+
+
 # --- From a file ----------------------------------------------------------------------------------
 
 

@@ -66,30 +66,35 @@ class Gig(models.Model):
         DEPARTED = "departed", _("departed")
         UNPUBLISHED = "unpublished", _("unpublished")
 
-    slug = models.SlugField(unique=True, max_length=80, help_text="Stands in addresses and messages: don't change it.")
-    artist = models.CharField(max_length=100)
-    city = models.CharField(max_length=100)
-    venue = models.CharField(max_length=150)
-    original_date = models.DateField(help_text="The day history was made.")
-    description = models.TextField()
-    departs_at = models.DateTimeField("departure", help_text="When the time machine leaves.")
-    time_zone = models.CharField(max_length=50, default="UTC", validators=[validate_time_zone])
-    collection_point = models.CharField(max_length=200, help_text="Where the time machine leaves.")
-    latitude = models.DecimalField(max_digits=8, decimal_places=5, null=True, blank=True)
-    longitude = models.DecimalField(max_digits=8, decimal_places=5, null=True, blank=True)
-    price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2, validators=[MinValueValidator(0)])
-    capacity = models.PositiveIntegerField()
+    slug = models.SlugField(
+        _("slug"), unique=True, max_length=80, help_text=_("Stands in addresses and messages: don't change it.")
+    )
+    artist = models.CharField(_("artist"), max_length=100)
+    city = models.CharField(_("city"), max_length=100)
+    venue = models.CharField(_("venue"), max_length=150)
+    original_date = models.DateField(_("original date"), help_text=_("The day history was made."))
+    description = models.TextField(_("description"))
+    departs_at = models.DateTimeField(_("departure"), help_text="When the time machine leaves.")
+    time_zone = models.CharField(_("time zone"), max_length=50, default="UTC", validators=[validate_time_zone])
+    collection_point = models.CharField(
+        _("collection point"), max_length=200, help_text=_("Where the time machine leaves.")
+    )
+    latitude = models.DecimalField(_("latitude"), max_digits=8, decimal_places=5, null=True, blank=True)
+    longitude = models.DecimalField(_("longitude"), max_digits=8, decimal_places=5, null=True, blank=True)
+    price = models.DecimalField(_("price (USD)"), max_digits=8, decimal_places=2, validators=[MinValueValidator(0)])
+    capacity = models.PositiveIntegerField(_("capacity"))
     # Counted with each sale and cancellation, so that nobody ever has to add up the tickets.
-    sold = models.PositiveIntegerField(default=0, editable=False)
-    revenue = models.DecimalField("revenue (USD)", max_digits=12, decimal_places=2, default=0, editable=False)
-    is_published = models.BooleanField("published", default=True)
-    sales_start = models.DateTimeField(null=True, blank=True)
-    sales_end = models.DateTimeField(null=True, blank=True)
+    sold = models.PositiveIntegerField(_("sold"), default=0, editable=False)
+    revenue = models.DecimalField(_("revenue (USD)"), max_digits=12, decimal_places=2, default=0, editable=False)
+    is_published = models.BooleanField(_("published"), default=True)
+    sales_start = models.DateTimeField(_("sales start"), null=True, blank=True)
+    sales_end = models.DateTimeField(_("sales end"), null=True, blank=True)
     search_text = models.TextField(editable=False, help_text="Artist, venue, city and year, as people type them.")
 
     objects = GigQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("gig"), _("gigs")
         ordering = ["departs_at", "slug"]
         indexes = [models.Index(fields=["departs_at", "slug"], name="gig_departure")]
         constraints = [
@@ -157,11 +162,12 @@ class Purchase(models.Model):
         max_length=80, unique=True, help_text="The submission that made it; a second one finds it."
     )
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was submitted, card aside.")
-    trace = models.CharField("trace id", max_length=32, default=trace.current)
+    trace = models.CharField(_("trace id"), max_length=32, default=trace.current)
     language = models.CharField(max_length=10, default=get_language, help_text="The buyer's, and so the mails'.")
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, db_index=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("purchase"), _("purchases")
         ordering = ["-created_at"]
         # Not by db_index, which would make a second one, for LIKE.
         indexes = [models.Index(fields=["trace"], name="purchase_trace")]
@@ -193,10 +199,10 @@ class Ticket(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="tickets")
-    name = models.CharField("ticket owner", max_length=100)
-    email = models.EmailField("e-mail", max_length=254)
-    price = models.DecimalField("price (USD)", max_digits=8, decimal_places=2)
-    created_at = models.DateTimeField(default=timezone.now)
+    name = models.CharField(_("ticket owner"), max_length=100)
+    email = models.EmailField(_("e-mail"), max_length=254)
+    price = models.DecimalField(_("price (USD)"), max_digits=8, decimal_places=2)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     # The outbox: without `published_at` the ticket will be published, not before `publish_due_at`.
     publish_due_at = models.DateTimeField()
@@ -205,9 +211,9 @@ class Ticket(models.Model):
     # The delivery ledger: pending, claimed until the lease runs out, then mailed or parked.
     claim = models.UUIDField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
-    mailed_at = models.DateTimeField(null=True, blank=True)
-    parked_at = models.DateTimeField(null=True, blank=True)
-    parked_cause = models.TextField(blank=True)
+    mailed_at = models.DateTimeField(_("mailed at"), null=True, blank=True)
+    parked_at = models.DateTimeField(_("parked at"), null=True, blank=True)
+    parked_cause = models.TextField(_("parked cause"), blank=True)
     received = models.PositiveIntegerField("times received", default=0, help_text="How often a worker took it on.")
     # After the sale, see aftersales.py.
     mailing = models.PositiveSmallIntegerField(default=1, help_text="Which mail: 2 if it was asked for once more.")
@@ -229,6 +235,7 @@ class Ticket(models.Model):
     objects = TicketQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("ticket"), _("tickets")
         ordering = ["-created_at"]
         indexes = [
             # Both stay small however many tickets there are: only what still has a way to go is in them.
