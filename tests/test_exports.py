@@ -87,6 +87,11 @@ def test_purchases_as_csv(admin_client, sold):
     assert (row["id"], row["gig slug"]) == (str(sold.purchase.pk), "nirvana-cork-1991")
 
 
+def test_the_log_says_who_took_what_away(admin_client, admin_user, sold, logs):
+    file = admin_client.get("/admin/tickets/ticket/csv/")["Content-Disposition"].split('"')[1]
+    assert logs("file", "user", event="taken away as a file") == [(file, admin_user.pk)]
+
+
 @pytest.mark.parametrize("role", ["support", "door"])
 def test_support_takes_nothing_away(sign_in_as, sold, role):
     assert sign_in_as(role).get("/admin/tickets/ticket/csv/").status_code == 403

@@ -65,9 +65,10 @@ def test_looking_takes_nothing_and_masks_personal_data(admin_client, tickets):
     assert provisioning.describe().dead_letters.waiting == 3
 
 
-def test_names_and_addresses_are_shown_when_asked_for(admin_client, tickets):
+def test_names_and_addresses_are_shown_when_asked_for_and_the_log_says_to_whom(admin_client, admin_user, tickets, logs):
     bodies = [json.loads(body) for _, body, _ in _letters(admin_client, "?full")]
     assert {body.get("email") for body in bodies} == {"ada@example.com", "grace@example.com", None}
+    assert logs("user", event="parked messages shown in full") == [admin_user.pk]
 
 
 def test_one_is_redriven_after_a_dry_run(admin_client, tickets):

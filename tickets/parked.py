@@ -6,6 +6,7 @@ Each deed is tried dry first: the page says what would be done, and does it when
 from collections.abc import Iterable
 from uuid import UUID
 
+import structlog
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -18,6 +19,8 @@ from tickets import dashboard, deadletters, privacy, purchases
 from tickets.deadletters import Letter
 from tickets.models import Ticket
 from tickets.queue import QueueError
+
+log = structlog.get_logger(__name__)
 
 SHOWN = 100
 AT_ONCE = 1000  # a request's time has an end; what is left is still there afterwards
@@ -38,6 +41,8 @@ def page(request, site):
             raise PermissionDenied
         return _do(request, site)
     full = "full" in request.GET and request.user.has_perm("tickets.redrive")
+    if full:
+        log.info("parked messages shown in full", user=request.user.pk)
     letters, trouble = _browse(SHOWN)
     tickets = Ticket.objects.parked().order_by("-parked_at").select_related("purchase__gig")[:SHOWN]
     shown = [(letter, letter.body if full else letter.masked, _hide(letter.cause, full)) for letter in letters]

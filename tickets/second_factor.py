@@ -85,6 +85,7 @@ def _change(request, site):
     return _show(request, site, device, spare_codes=_new_spare_codes(request.user))
 
 
+@transaction.atomic
 def _new_spare_codes(user) -> list[str]:
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="spare codes")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
-from django.db import models
+from django.db import models, transaction
 from django.urls import path
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -96,6 +96,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
         }
 
     @admin.action(description=_("Put on sale now"), permissions=["change"])
+    @transaction.atomic
     def open_sale(self, request, gigs):
         """Publish gigs and let their sale begin; an end that has passed no longer holds."""
         now = timezone.now()
@@ -106,6 +107,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
         self.message_user(request, _("On sale now: %(count)s. What has departed stays closed.") % {"count": count})
 
     @admin.action(description=_("Close the sale now"), permissions=["change"])
+    @transaction.atomic
     def close_sale(self, request, gigs):
         self._log(request, gigs, _("Sale closed."))
         count = gigs.update(sales_end=timezone.now())

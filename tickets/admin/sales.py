@@ -1,5 +1,6 @@
 """Purchases and tickets: made by sales alone, read here, taken away as a file."""
 
+import structlog
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from tickets import codes, exports, story
 from tickets.admin.actions import ACTIONS, TicketActions
 from tickets.models import Purchase, Ticket
+
+log = structlog.get_logger(__name__)
 
 
 class ReadOnly:
@@ -55,6 +58,7 @@ class Exported:
             raise BadRequest("the address asks for what no list has") from error
         name = f"{self.opts.model_name}s-{timezone.now():%Y-%m-%d}"
         heading = [column.rpartition("purchase__")[2].replace("__", " ").replace("_", " ") for column in self.columns]
+        log.info("taken away as a file", file=f"{name}.{format}", user=request.user.pk)
         return exports.FORMATS[format](name, heading, rows.iterator(2000))
 
 
