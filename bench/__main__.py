@@ -9,6 +9,8 @@ import importlib
 import json
 import os
 import platform
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -16,7 +18,7 @@ from statistics import median
 from bench.charts import draw
 
 RESULTS = Path(__file__).parent / "results"
-NAMES = ["publish", "deliver", "purchase", "onsale", "scale", "pages"]
+NAMES = ["publish", "deliver", "purchase", "onsale", "scale", "memory", "pages"]
 
 
 def main() -> None:
@@ -24,6 +26,7 @@ def main() -> None:
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # Then what was started is stopped, too.
     subject = importlib.import_module(f"bench.{options.name}")
     measured = subject.measure(options.runs)
 
@@ -47,7 +50,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / options.name
     path.with_suffix(".json").write_text(json.dumps({**result, "median, least, most": table}, indent=1) + "\n")
-    draw(path, table, subject.CHART, subject.__doc__.splitlines()[0])
+    draw(path, table, subject.CHART, subject.__doc__.splitlines()[0].rstrip("."))
 
 
 def _cell(figures: list[float] | None) -> str:

@@ -9,8 +9,9 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-# Ours first, in the shop's red; the others in greys and blues that differ in print, too.
-COLOURS = ["#c8372d", "#1f4e79", "#6c8ebf", "#5b5b5b", "#9a9a9a", "#b58b00", "#7a5195", "#3a7d44"]
+# Ours in the shop's reds; the others in colours that differ in print, too.
+OURS = ["#c8372d", "#e8968d"]
+OTHERS = ["#1f4e79", "#6c8ebf", "#5b5b5b", "#a5a5a5", "#7a5195", "#b79bc9"]
 SIZED = re.compile(r"(?P<series>.+), (?P<size>[\d,]+) (?P<unit>at once|a second|tickets)")
 
 
@@ -32,9 +33,11 @@ def _lines(panel, table: dict, name: str, unit: str) -> None:
         found = SIZED.fullmatch(contender)
         if found and found["unit"] == unit and name in figures:
             series[found["series"]].append((int(found["size"].replace(",", "")), *figures[name]))
-    for (label, points), colour in zip(series.items(), COLOURS, strict=False):
+    ours, others = iter(OURS), iter(OTHERS)
+    for label, points in series.items():
+        colour = next(ours if label.startswith("ours") else others)
         sizes, middles, least, most = zip(*sorted(points), strict=True)
-        panel.plot(sizes, middles, "o-", label=label, color=colour, linewidth=2.2 if colour == COLOURS[0] else 1.4)
+        panel.plot(sizes, middles, "o-", label=label, color=colour, linewidth=2.2 if colour in OURS else 1.4)
         panel.fill_between(sizes, least, most, color=colour, alpha=0.12, linewidth=0)
     sizes = sorted({point[0] for points in series.values() for point in points})
     panel.set(xlabel=unit, ylabel=name, xscale="log")
@@ -51,6 +54,6 @@ def _bars(panel, table: dict, name: str, _unit: str) -> None:
         [middle - low for middle, low in zip(middles, least, strict=True)],
         [high - middle for middle, high in zip(middles, most, strict=True)],
     ]
-    colours = [COLOURS[0] if label.startswith("ours") else COLOURS[2] for label in labels]
+    colours = [OURS[0] if label.startswith("ours") else OTHERS[1] for label in labels]
     panel.barh(labels, middles, xerr=spread, color=colours, error_kw={"linewidth": 1, "ecolor": "#333333"})
     panel.set_xlabel(name)

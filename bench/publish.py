@@ -21,12 +21,14 @@ def measure(runs: int) -> dict:
         calls = []
         queue.producer().meta.events.register("before-send.sqs", lambda **_: calls.append(1))
         body = {"name": "Ada Lovelace", "email": "ada@example.com", "gigId": "nirvana-cork-1991", "ticketId": "0" * 36}
-        message = queue.Message(body, "a" * 32)
+        message, trace = queue.Message(body, "a" * 32), {"trace": {"DataType": "String", "StringValue": "a" * 32}}
         # As requests do, without the mark in the database that theirs ends with, for nobody else makes one.
         together = Together(queue.send, size=queue.BATCH, patience=1)
         senders = {
             "ours": lambda: together([message]),
-            "send_message": lambda: queue.producer().send_message(QueueUrl=queue.url(), MessageBody=json.dumps(body)),
+            "send_message": lambda: queue.producer().send_message(
+                QueueUrl=queue.url(), MessageBody=json.dumps(body), MessageAttributes=trace
+            ),
             "Celery": lambda: celery_shop.deliver.delay(body["ticketId"]),
             "dramatiq": lambda: dramatiq_shop.deliver.send(body["ticketId"]),
         }

@@ -4,15 +4,12 @@ import asyncio
 import re
 import time
 
-import psutil
-
 from bench.client import closed_loop, get
 from bench.purchase import ask_api
 from bench.stand import Stand, figures, free_port, make_gig, stand, tree_seconds
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 PURCHASES, VIEWS = 400, 20  # measured at each size
-MEMORY_PURCHASES = 20_000
 CHART = [("purchase CPU ms", "tickets"), ("delivery CPU ms", "tickets"), ("dashboard ms", "tickets")]
 
 # As many tickets as purchases over twelve gigs and a year, all mailed but for one in a thousand that is parked.
@@ -35,7 +32,7 @@ FROM sold
 
 
 def measure(runs: int) -> dict:
-    """Return CPU milliseconds (web or worker, and PostgreSQL) by number of tickets, and the growth of memory."""
+    """Return CPU milliseconds (web or worker, and PostgreSQL) by number of tickets."""
     with stand() as here:
         here.manage("import_gigs", "data/gigs.json")
         cookie, gig, port, measured = _sign_in(), make_gig(), free_port(), figures()
@@ -51,8 +48,6 @@ def measure(runs: int) -> dict:
                     if run:
                         for figure, value in found.items():
                             measured[f"ours, {size:,} tickets"][figure].append(value)
-            for figure, value in _memory(here, server, port, buy).items():
-                measured["memory"][figure].append(value)
         return measured
 
 
@@ -96,9 +91,9 @@ def _deliveries(here: Stand) -> dict[str, float]:
     """Let a worker deliver what was just bought."""
     mails, postgres = here.sink.mails, tree_seconds(here.postgres)
     with here.started("manage.py", "queue", "work") as worker:
-        _await_mails(here, mails + 50)
+        await_mails(here, mails + 50)
         first, used, postgres = here.sink.mails, tree_seconds(worker), tree_seconds(here.postgres)
-        _await_mails(here, mails + PURCHASES)
+        await_mails(here, mails + PURCHASES)
         count = here.sink.mails - first
         cpu, database = tree_seconds(worker) - used, tree_seconds(here.postgres) - postgres
     return {
@@ -107,7 +102,7 @@ def _deliveries(here: Stand) -> dict[str, float]:
     }
 
 
-def _await_mails(here: Stand, mails: int, seconds: int = 300) -> None:
+def await_mails(here: Stand, mails: int, seconds: int = 300) -> None:
     end = time.monotonic() + seconds
     while here.sink.mails < mails:
         if time.monotonic() > end:
@@ -137,26 +132,3 @@ def _dashboard(here: Stand, server, port: int, cookie: str) -> dict[str, float]:
         "dashboard ms": sorted(wait for _, wait in answers)[VIEWS // 2],
         "dashboard CPU ms": (cpu + database) / VIEWS * 1000,
     }
-
-
-def _memory(here: Stand, server, port: int, buy) -> dict[str, float]:
-    """Sell and deliver 20,000; compare what web and worker hold after the first tenth with what they hold then."""
-    mails = here.sink.mails
-    with here.started("manage.py", "queue", "work") as worker:
-        held = []
-        for purchases in (MEMORY_PURCHASES // 10, MEMORY_PURCHASES * 9 // 10):
-            asyncio.run(closed_loop(port, buy, 8, purchases))
-            mails += purchases
-            _await_mails(here, mails, 1200)
-            held.append((_resident(server), _resident(worker)))
-    (web, work), (web_end, work_end) = held
-    return {
-        "web MB": web_end / 1e6,
-        "web growth": web_end / web,
-        "worker MB": work_end / 1e6,
-        "worker growth": work_end / work,
-    }
-
-
-def _resident(process: psutil.Process) -> int:
-    return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
