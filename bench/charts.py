@@ -43,7 +43,7 @@ def _lines(panel, table: dict, name: str, unit: str) -> None:
     panel.set(xlabel=unit, ylabel=name, xscale="log")
     panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
     panel.minorticks_off()
-    panel.set_ylim(bottom=0)
+    panel.set_ylim(0, 1.05 * max(point[3] for points in series.values() for point in points))
     panel.legend(frameon=False, fontsize=8)
 
 
