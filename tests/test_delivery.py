@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -192,8 +193,8 @@ def test_a_bug_in_one_mail_is_put_off_and_hurts_no_neighbour(tickets, postman, s
 def test_after_stop_no_mail_is_begun_and_the_rest_is_held(tickets, postman, smtp):
     messages = [_message(ticket) for ticket in tickets]
     outcome = postman.deliver(messages, until=lambda: time.monotonic() + 5)
-    assert outcome == Outcome(held=messages)
-    assert smtp.sink.mails == []
+    assert set(outcome.held) == set(messages)  # in the order in which the database gave the tickets
+    assert (replace(outcome, held=[]), smtp.sink.mails) == (Outcome(), [])
     assert Ticket.objects.filter(claim=None).count() == 6
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from tickets import codes, queue
+from tickets import codes, health, queue
 from tickets.delivery import Delivery
 from tickets.logs import formatter
 from tickets.models import Purchase
@@ -48,7 +48,8 @@ def test_a_request_for_an_unknown_host_is_a_line_too(client, db, logs):
 
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", 200), ("/readyz", 200), ("/static/nothing.css", 404)])
-def test_probes_and_files_leave_no_line(client, db, sqs, logs, path, status):
+def test_probes_and_files_leave_no_line(client, db, sqs, logs, monkeypatch, path, status):
+    monkeypatch.setattr(health, "LIMIT_SECONDS", 30)  # This is not about the limit, and the machine may be busy.
     assert client.get(path).status_code == status
     assert logs("event") == []
 
