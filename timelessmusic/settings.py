@@ -170,6 +170,7 @@ if ENGINE == "django.db.backends.sqlite3":
         "timeout": 20,
         **DATABASES["default"].get("OPTIONS", {}),
     }
+    SILENCED_SYSTEM_CHECKS = ["models.W040"]  # Indexes for PostgreSQL include columns that SQLite leaves out.
 elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
     # A pool, because persistent connections (CONN_MAX_AGE) are one for each thread and a server's threads come
     # and go; the health check costs a round trip and spares the first requests after a restart of PostgreSQL.
