@@ -65,6 +65,7 @@ def test_the_first_screen_refreshes_by_itself(office):
 
 
 def test_it_says_so_while_the_shop_does_not_answer_and_rests_in_a_hidden_tab(office):
+    office.goto("/admin/")  # and all of its scripts; signing in has waited for its words alone
     office.evaluate("console.error = () => {}")  # htmx complains there of what this test has asked for.
     asked = []
     office.on("request", lambda request: asked.append(request.url) if request.url.endswith("/board/") else None)
