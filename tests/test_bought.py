@@ -190,7 +190,7 @@ def test_a_ticket_says_whose_it_is_and_where_to_be(client, ticket):
     page = client.get(ticket.get_absolute_url())
     assert (page.status_code, page.context["ticket"]) == (200, ticket)
     text = page.content.decode()
-    for said in ("Nirvana", "Ada Lovelace", "South Main Street", codes.short(ticket.pk)):
+    for said in ("Nirvana", "Ada Lovelace", "South Main Street", ticket.short_code):
         assert said in text
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from tickets import calendars, codes
+from tickets import calendars
 from tickets.purchases import Owner, buy
 
 OWNERS = [Owner("Zoë 🎸; von Ötzi, Jr.", "zoe@example.com"), Owner("山田 太郎\r\nEND:VCALENDAR", "taro@example.com")]
@@ -35,7 +35,7 @@ def test_it_works(tickets):
     assert event["LOCATION"] == "South Main Street, Tokyo"
     assert (event["GEO"].latitude, event["GEO"].longitude) == (40.7128, -74.006)
     assert event["DESCRIPTION"] == (
-        f"Ticket owner: Zoë 🎸; von Ötzi, Jr.\nTicket: {codes.short(tickets[0].pk)}\n"
+        f"Ticket owner: Zoë 🎸; von Ötzi, Jr.\nTicket: {tickets[0].short_code}\n"
         "Please be there 30 minutes before, with your ticket."
     )
     assert event["URL"] == "http://localhost:8000/gigs/daft-punk-tokyo/"

@@ -81,7 +81,7 @@ def test_a_forged_code_is_refused_without_the_database(scan, ticket, change, dja
 
 
 def test_a_code_of_ours_without_a_ticket(scan):
-    for code in (codes.sign(uuid.uuid4(), 1), "8052-7D99-4CE1"):
+    for code in (codes.sign(uuid.uuid4(), 1), codes.short(uuid.uuid4(), 1)):
         assert scan(code) == (Verdict.REFUSED, "There is no such ticket.")
 
 
@@ -99,12 +99,32 @@ def test_a_cancelled_ticket(scan, ticket):
     assert scan(ticket.code) == (Verdict.REFUSED, "This ticket was cancelled.")
 
 
-def test_the_first_owners_code_after_a_move(scan, ticket, sqs):
+@pytest.mark.parametrize("code", ["code", "short_code"])
+def test_the_first_owners_code_after_a_move(scan, ticket, sqs, code):
     aftersales.move(ticket, "Grace Hopper", "grace@example.com")
-    words = "This ticket was replaced: the valid one went to its owner by e-mail."
-    assert scan(ticket.code) == (Verdict.REFUSED, words)
+    words = "This code went to an earlier owner or address. The valid one was mailed to Grace Hopper."
+    assert scan(getattr(ticket, code)) == (Verdict.REFUSED, words)
     ticket.refresh_from_db()
-    assert scan(ticket.code) == (Verdict.WELCOME, "Welcome")
+    assert scan(getattr(ticket, code)) == (Verdict.WELCOME, "Welcome")
+
+
+def test_a_short_code_whose_last_characters_are_another_tickets_or_missing(scan, ticket):
+    """What anybody can guess who knows the first ones."""
+    wrong = f"{int(ticket.short_code[-4:], 16) ^ 1:04X}"
+    assert scan(ticket.short_code[:-4] + wrong) == (Verdict.REFUSED, "There is no such ticket.")
+    words = "The code's last four characters are missing: type them, too."
+    assert scan(ticket.short_code[:14]) == (Verdict.REFUSED, words)
+
+
+def test_of_two_tickets_with_the_same_number_the_one_that_was_meant(scan, ticket, gig):
+    twin = Ticket.objects.get(pk=ticket.pk)
+    twin.pk = uuid.UUID(int=ticket.pk.int ^ 1)
+    twin.save(force_insert=True)
+    assert ticket.short_code[:14] == twin.short_code[:14]
+    for each in (ticket, twin):
+        assert scan(each.short_code) == (Verdict.WELCOME, "Welcome")
+        each.refresh_from_db()
+        assert (each.checked_in_at is not None, checkin.inside(gig)) == (True, 1 if each is ticket else 2)
 
 
 def test_who_is_undone_can_enter_again_and_it_is_on_record_why(scan, ticket, gig, person):

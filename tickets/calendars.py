@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
-from tickets import codes
 from tickets.models import Ticket
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
@@ -44,7 +43,7 @@ def _event(ticket: Ticket) -> Event:
     event.add(
         "description",
         _("Ticket owner: %(owner)s\nTicket: %(number)s\nPlease be there 30 minutes before, with your ticket.")
-        % {"owner": ticket.name, "number": codes.short(ticket.pk)},
+        % {"owner": ticket.name, "number": ticket.short_code},
     )
     # Not the ticket's own page: its address opens the gate, and calendars are shared.
     event.add("url", settings.SITE_URL + gig.get_absolute_url())

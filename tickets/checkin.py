@@ -34,21 +34,15 @@ def check_in(text: str, gig: Gig, door: str, by: AbstractBaseUser, scan: UUID) -
     A `scan` that comes again, because its answer got lost on the way, has the same answer. A forged code is refused
     before the database is asked.
     """
-    edition = None
+    typed = codes.read_typed(text)
+    if typed and not typed.tag:
+        return Answer(Verdict.REFUSED, _("The code's last four characters are missing: type them, too."))
     try:
-        ticket_id, edition = codes.read(_code(text))
+        ticket, edition = _typed_ticket(typed) if typed else _scanned_ticket(text)
     except codes.Forged:
-        ids = codes.id_range(text)
-        if ids is None:
-            return Answer(Verdict.REFUSED, _("This is no code of ours."))
-        # A typed code names no edition: the door compares names.
-        ticket = _tickets().filter(pk__range=ids).first()
-    else:
-        ticket = _tickets().filter(pk=ticket_id).first()
+        return Answer(Verdict.REFUSED, _("This is no code of ours."))
     if ticket is None:
         return Answer(Verdict.REFUSED, _("There is no such ticket."))
-    if edition is None:
-        edition = ticket.edition
     # In one statement, so that of two doors one wins. The gig by a subquery of its own: with a join Django would put
     # all conditions into one, and PostgreSQL doesn't look at that again after it has waited for the other door.
     entered = Ticket.objects.filter(
@@ -89,9 +83,18 @@ def _tickets():
     return Ticket.objects.select_related("purchase__gig")
 
 
-def _code(text: str) -> str:
-    """Take the code out of the address of a ticket's page, should the QR hold that."""
-    return text.strip().rstrip("/").rpartition("/")[2]
+def _scanned_ticket(text: str) -> tuple[Ticket | None, int]:
+    """Find the ticket of a signed code, or of the address of its page, should the QR hold that."""
+    ticket_id, edition = codes.read(text.strip().rstrip("/").rpartition("/")[2])
+    return _tickets().filter(pk=ticket_id).first(), edition
+
+
+def _typed_ticket(typed: codes.Typed) -> tuple[Ticket | None, int]:
+    """Find the ticket that has, or had, the code that was typed."""
+    for ticket in _tickets().filter(pk__range=(typed.first, typed.last)):
+        if edition := typed.edition(ticket.pk, ticket.edition):
+            return ticket, edition
+    return None, 0
 
 
 def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer | None:
@@ -101,7 +104,8 @@ def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer | None:
     elif ticket.cancelled_at:
         words = _("This ticket was cancelled.")
     elif edition != ticket.edition:
-        words = _("This ticket was replaced: the valid one went to its owner by e-mail.")
+        words = _("This code went to an earlier owner or address. The valid one was mailed to %(owner)s.")
+        words %= {"owner": ticket.name}
     elif not ticket.checked_in_at:
         return None
     else:

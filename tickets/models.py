@@ -292,7 +292,7 @@ class Ticket(models.Model):
 
     @property
     def short_code(self) -> str:
-        return codes.short(self.pk)
+        return codes.short(self.pk, self.edition)
 
     @property
     def gig(self) -> Gig:

@@ -30,8 +30,8 @@ def find(tickets: QuerySet, typed: str) -> QuerySet:
     typed = typed.strip()
     if "@" in typed:
         return tickets.filter(email__iexact=typed)
-    if span := codes.id_range(typed):
-        return tickets.filter(pk__range=span)
+    if code := codes.read_typed(typed):
+        return tickets.filter(pk__range=(code.first, code.last))
     try:
         return tickets.filter(pk=codes.read(typed.rstrip("/").rsplit("/", 1)[-1]).ticket_id)  # Its page's address, too.
     except codes.Forged:

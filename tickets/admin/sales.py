@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from tickets import codes, exports, story
+from tickets import exports, story
 from tickets.admin.actions import ACTIONS, TicketActions
 from tickets.models import Purchase, Ticket
 
@@ -118,7 +118,7 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
 
     @admin.display(description=_("ticket"), ordering="id")
     def code(self, ticket):
-        return codes.short(ticket.pk)
+        return ticket.short_code
 
     @admin.display(description=_("sold"), ordering="created_at")
     def sold(self, ticket):
@@ -141,7 +141,7 @@ class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
             page = {
                 "title": ticket.name,
                 "subtitle": None,
-                "code": codes.short(ticket.pk),
+                "code": ticket.short_code,
                 "story": story.story(ticket),
                 "others": Ticket.objects.filter(purchase=ticket.purchase).exclude(pk=ticket.pk),
                 "actions": [a for a in ACTIONS.values() if request.user.has_perm(a.permission) and a.applies(ticket)],
