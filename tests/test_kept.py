@@ -1,9 +1,12 @@
-"""A gig is read once a second, however many look at it; what is sold by it is sold by its row."""
+"""A gig is read once a second, by one thread, however many look at it; what is sold by it is sold by its row."""
 
 import re
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from tickets import checkout, kept
@@ -61,6 +64,88 @@ def test_a_gig_that_is_gone_is_not_sold(gig, clock):
     with pytest.raises(NotOnSale) as refused:
         buy(kept.gig(gig.slug), [ADA], "token")
     assert refused.value.status == Gig.Status.UNPUBLISHED
+
+
+# --- Many at once ---------------------------------------------------------------------------------
+
+THREADS = 8
+
+
+@pytest.fixture
+def crowd(monkeypatch):
+    """Let THREADS ask at once; give their answers, and how often what they asked for was made."""
+    waiting = threading.Semaphore(0)
+
+    class Watched(Future):
+        def result(self):
+            if not self.done():
+                waiting.release()
+            return super().result()
+
+    monkeypatch.setattr(kept, "Future", Watched)
+
+    def crowd(make, all_make=False):
+        made, all_there = [], threading.Barrier(THREADS)
+
+        def slowly():
+            made.append(1)
+            if all_make:
+                all_there.wait(10)
+            else:
+                for _ in range(THREADS - 1):
+                    assert waiting.acquire(timeout=10)
+            return make()
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            asked = [pool.submit(kept.once, "key", slowly) for _ in range(THREADS)]
+        return [one.exception() or one.result() for one in asked], len(made)
+
+    return crowd
+
+
+def test_of_a_crowd_that_finds_nothing_one_makes_it_and_all_have_it(clock, crowd):
+    assert crowd(lambda: "new") == (["new"] * THREADS, 1)
+    assert kept._making == {}
+
+
+def test_without_the_guard_each_of_a_crowd_makes_it(clock, crowd, monkeypatch):
+    """The negative control of the test above."""
+
+    class Unguarded(dict):
+        def setdefault(self, key, mine):
+            self[key] = mine
+            return mine
+
+        def __delitem__(self, key):
+            self.pop(key, None)
+
+    monkeypatch.setattr(kept, "_making", Unguarded())
+    assert crowd(lambda: "new", all_make=True) == (["new"] * THREADS, THREADS)
+
+
+def test_nobody_waits_for_what_can_not_be_made(clock, crowd):
+    away = OperationalError("away")
+
+    def fail():
+        raise away
+
+    assert crowd(fail) == ([away] * THREADS, 1)
+    assert kept.once("key", lambda: "new") == "new"
+
+
+def test_nobody_is_given_what_is_too_old(clock, crowd):
+    kept.once("key", lambda: "old")
+    clock[0] += 2
+    assert crowd(lambda: "new") == (["new"] * THREADS, 1)
+
+
+def test_who_comes_while_an_old_one_is_made_anew_has_the_old_one(clock):
+    others = lambda: kept.once("key", lambda: pytest.fail("made twice"))  # noqa: E731
+    kept.once("key", lambda: "old")
+    clock[0] += 1
+    assert kept.once("key", lambda: f"new after {others()}") == "new after old"
+    clock[0] += 1.9
+    assert kept.once("key", lambda: f"newer after {others()}") == "newer after new after old"
 
 
 # --- The page -------------------------------------------------------------------------------------
