@@ -182,8 +182,7 @@ def _stub(sheet: _Sheet, ticket: Ticket, y: float) -> None:
 
 
 def _code(canvas: Canvas, code: str, x: float, y: float) -> None:
-    rows = qr.rows(code)
-    side = len(rows) + 2 * qr.QUIET_ZONE
+    side = len(qr.rows(code))
     canvas.saveState()
     canvas.translate(x, y)
     canvas.scale(QR_SIDE / side, QR_SIDE / side)
@@ -191,10 +190,6 @@ def _code(canvas: Canvas, code: str, x: float, y: float) -> None:
     canvas.rect(0, 0, side, side, stroke=0, fill=1)
     canvas.setFillColor(INK)
     # Written as it is: a path object would format each number of a few hundred rectangles.
-    places = (
-        f"{qr.QUIET_ZONE + start} {side - qr.QUIET_ZONE - i - 1} {length} 1 re"
-        for i, row in enumerate(rows)
-        for start, length in qr.dark(row)
-    )
+    places = (f"{left} {side - top - 1} {length} 1 re" for left, top, length in qr.dark(code))
     canvas.addLiteral(" ".join([*places, "f"]))
     canvas.restoreState()
