@@ -1,14 +1,17 @@
 import io
 import re
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 
 import pypdfium2
 import pytest
 import zxingcpp
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
+from tickets import pdf as printing
 from tickets.pdf import ticket_pdf
 from tickets.purchases import Owner, buy
 
@@ -33,8 +36,10 @@ def ticket(make_gig):
 
 
 def operations(pdf):
-    """Give what the page draws, in PDF's own words."""
-    return PdfReader(io.BytesIO(pdf)).pages[0].get_contents().get_data().decode("latin-1")
+    """Give what the page and the owner's part of it draw, in PDF's own words."""
+    page = PdfReader(io.BytesIO(pdf)).pages[0]
+    [form] = page["/Resources"]["/XObject"].values()
+    return (page.get_contents().get_data() + form.get_object().get_data()).decode("latin-1")
 
 
 def test_it_works(ticket):
@@ -100,3 +105,69 @@ def test_a_line_that_is_too_long_gets_smaller(ticket):
     ticket.gig.artist = "And You Will Know Us by the Trail of Dead and Their Friends"
     sizes = re.findall(r"/F[\d+]+ ([\d.]+) Tf", operations(ticket_pdf(ticket)))
     assert 20 < max(map(float, sizes)) < 60
+
+
+# --- The blank that is kept ---------------------------------------------------------------------------
+
+
+def words(pdf):
+    return PdfReader(io.BytesIO(pdf), strict=True).pages[0].extract_text().splitlines()
+
+
+def code(pdf):
+    page = pypdfium2.PdfDocument(pdf)[0].render(scale=2).to_pil()
+    [found] = zxingcpp.read_barcodes(page.convert("L"))
+    return found.text
+
+
+def test_a_ticket_has_nothing_of_the_one_before(gig):
+    first, second = buy(gig, [Owner("Ada Lovelace", "ada@example.com"), Owner("Łukasz", "l@example.com")], "t").tickets
+    printed = [ticket_pdf(ticket) for ticket in (first, second, first)]
+    assert printed[0] == printed[2]
+    assert [code(pdf) for pdf in printed] == [first.code, second.code, first.code]
+    assert b"Ada" not in printed[1]
+    assert not {"Ada Lovelace", first.short_code} & set(words(printed[1]))
+    assert {"Ada Lovelace", first.short_code} <= set(words(printed[0]))
+    ids = [PdfReader(io.BytesIO(pdf)).trailer["/ID"] for pdf in printed]
+    assert (ids[0] == ids[2], ids[0] == ids[1]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "seen"),
+    [
+        ("artist", "Pixies", "PIXIES"),
+        ("venue", "De Lacy House", "De Lacy House, Cork"),
+        ("city", "Dublin", "Sir Henry's, Dublin"),
+        ("original_date", date(1991, 8, 21), "Wednesday, 21 August 1991"),
+        ("departs_at", datetime(2031, 8, 21, 18, 30, tzinfo=UTC), "Thursday, 21 August 2031, 19:30 IST"),
+        ("time_zone", "Europe/Rome", "Wednesday, 20 August 2031, 20:30 CEST"),
+        ("collection_point", "Grand Parade", "Grand Parade"),
+    ],
+)
+def test_a_gig_that_was_changed_is_printed_anew(ticket, field, value, seen):
+    assert seen not in words(ticket_pdf(ticket))
+    setattr(ticket.gig, field, value)
+    assert seen in words(ticket_pdf(ticket))
+
+
+def test_each_language_has_its_own(ticket):
+    for language, admit in (("en", "ADMIT ONE"), ("it", "INGRESSO SINGOLO"), ("en", "ADMIT ONE")):
+        with translation.override(language):
+            pdf = ticket_pdf(ticket)
+        assert admit in words(pdf)
+        assert PdfReader(io.BytesIO(pdf)).trailer["/Root"]["/Lang"] == language
+
+
+def test_threads_that_print_at_once_print_each_its_own(make_gig):
+    artists = ["Nirvana", "Pixies", "Кино", "Daft Punk"]
+    tickets = [
+        buy(make_gig(artist=artist), [Owner(name, "ada@example.com")], f"{artist} {name}").tickets[0]
+        for artist in artists
+        for name in ("Ada Lovelace", "山田太郎", "Grace Hopper")
+    ]
+    printing._blank.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        printed = list(pool.map(ticket_pdf, tickets * 3))
+    assert [code(page) for page in printed] == [ticket.code for ticket in tickets] * 3
+    alone = [ticket_pdf(ticket) for ticket in tickets]
+    assert [operations(page) for page in printed] == [operations(page) for page in alone] * 3
