@@ -67,3 +67,14 @@ def test_without_coordinates_or_in_utc_there_is_a_file_all_the_same(gig):
     calendar = Calendar.from_ical(calendars.ics([ticket]))
     assert ("GEO" in calendar.events[0], calendar.timezones) == (False, [])
     assert calendar.events[0].start == gig.departs_at.replace(microsecond=0)
+
+
+def test_each_departure_has_the_rules_of_its_own_zone_and_year(tickets):
+    gig = tickets[0].gig
+    for zone, year in (("America/New_York", 2031), ("Europe/Rome", 2031), ("Europe/Rome", 2032), ("UTC", 2032)):
+        gig.time_zone, gig.departs_at = zone, datetime(year, 7, 2, 10, 30, tzinfo=UTC)
+        calendar = Calendar.from_ical(calendars.ics(tickets[:1]))
+        assert [zone.tz_name for zone in calendar.timezones] == [zone] * (zone != "UTC")
+        summers = [rules for zone in calendar.timezones for rules in zone.daylight]
+        assert {rules["DTSTART"].dt.year for rules in summers} <= {year - 1, year}
+        assert calendar.events[0].start == gig.departs_at

