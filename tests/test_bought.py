@@ -178,9 +178,23 @@ def test_a_moved_ticket_is_no_longer_the_buyers(client, ticket):
     assert Ticket.objects.get().email == "grace@example.com"
 
 
-def test_looking_sends_nothing(client, ticket):
+def test_looking_sends_nothing_and_leads_to_the_purchase(client, ticket):
+    """As the language's switch does on the page that says to wait."""
     again, _ = _addresses(ticket)
-    assert client.get(again).status_code == 405
+    answer = client.get(again)
+    assert (answer.status_code, answer["Location"]) == (302, ticket.purchase.get_absolute_url())
+    assert Ticket.objects.get().mailing == 1
+
+
+def test_the_switch_keeps_an_address_that_was_typed_and_corrects_nothing(client, ticket):
+    _, address = _addresses(ticket)
+    for email, status in (("ada@example.org", 200), ("nonsense", 422)):
+        sent = client.post(f"/language/form/?next={address}", {"language": "it", "email": email})
+        assert (sent.status_code, sent["Location"]) == (307, address)
+        answer = client.post(address, {"language": "it", "email": email})
+        assert (answer.status_code, answer.context["form"]["email"].value()) == (status, email)
+        assert 'lang="it"' in answer.content.decode()
+    assert Ticket.objects.get().email == "ada@example.com"
 
 
 # --- The ticket -----------------------------------------------------------------------------------

@@ -271,6 +271,11 @@ def test_a_look_costs_the_same_however_many_are_in(at_the_door, ticket, scan, dj
             at_the_door.get(f"/door/{ticket.gig.slug}/")
 
 
+def test_who_was_signed_out_before_undoing_comes_back_to_the_door(at_the_door, ticket):
+    address = f"/door/{ticket.gig.slug}/"
+    assert at_the_door.get(f"{address}undo/")["Location"] == address
+
+
 def test_undo_needs_a_reason(at_the_door, ticket, scan):
     scan(ticket.code)
     address = f"/door/{ticket.gig.slug}/undo/"

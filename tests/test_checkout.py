@@ -334,6 +334,34 @@ def test_the_last_row_stays(buy):
     assert len(_shown(buy(remove="0"))) == 1
 
 
+def test_the_languages_switch_keeps_what_was_typed_but_for_number_and_cvc(buy, client, gig):
+    typed = rows(ADA, ("", "nonsense")) | {"language": "it", "card_cvc": "987", "disclaimer_accepted": "on"}
+    sent = client.post(f"/language/form/?next={gig.get_absolute_url()}", typed)
+    assert (sent.status_code, sent["Location"], sent.cookies["django_language"].value) == (
+        307,
+        gig.get_absolute_url(),
+        "it",
+    )
+    answer = buy(**typed)
+    page = answer.content.decode()
+    assert (answer.status_code, _shown(answer)) == (200, [ADA, ("", "nonsense")])
+    assert [kept in page for kept in ('lang="it"', "A Lovelace", "4242 4242", 'value="987"', "autofocus")] == [
+        *(True, True, False, False, False)
+    ]
+    assert _nothing_sold()
+
+
+def test_a_form_is_sent_on_with_its_token_alone_and_to_ourselves(gig):
+    client = Client(enforce_csrf_checks=True)
+    client.get(gig.get_absolute_url())
+    token = client.cookies["csrftoken"].value
+    address = f"/language/form/?next={gig.get_absolute_url()}"
+    assert client.post(address, {"language": "it"}).status_code == 403
+    assert client.post(address, {"language": "it", "csrfmiddlewaretoken": token}).status_code == 307
+    elsewhere = client.post("/language/form/?next=//example.org/", {"csrfmiddlewaretoken": token})
+    assert elsewhere["Location"] == "/"
+
+
 def test_a_row_more_is_the_same_submission(buy, payload):
     token = payload()["token"]
     assert buy(add="1", token=token).context["form"]["token"].value() == token
@@ -440,4 +468,6 @@ def test_a_busy_shop_names_the_way_to_the_purchase(buy, monkeypatch, payload):
     monkeypatch.setattr("tickets.purchases.buy", busy)
     token = payload()["token"]
     answer = buy(token=token)
-    assert (answer.status_code, reverse("purchase_by_token", args=[token]) in answer.content.decode()) == (409, True)
+    page, way = answer.content.decode(), reverse("purchase_by_token", args=[token])
+    assert (answer.status_code, f'href="{way}"' in page) == (409, True)
+    assert f'name="next" value="{way}"' in page  # In another language, too.

@@ -6,7 +6,7 @@ from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from tickets import aftersales, calendars, codes, limits, qr
 from tickets.forms import AddressForm
@@ -64,9 +64,11 @@ def calendar(request, pk):
     return _calendar(tickets)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @_private
 def mail_again(request, pk, ticket_id):
+    if request.method != "POST":  # By the language's switch on the page below, say.
+        return redirect("purchase", pk)
     ticket = _ticket_of(pk, ticket_id)
     if ticket.mailed_at or ticket.parked_at:  # Else the mail is still to come.
         if wait := limits.mail_again_wait(ticket):
@@ -84,13 +86,13 @@ def correct_address(request, pk, ticket_id):
     form = AddressForm(request.POST or None, ticket=ticket)
     if not ticket.may_be_readdressed:
         return render(request, "tickets/correct_address.html", {"ticket": ticket, "form": None}, status=409)
-    if form.is_valid():
+    if form.is_valid() and "language" not in request.POST:  # Then it was the switch that sent it.
         aftersales.correct_own_address(ticket, form.cleaned_data["email"])  # No? Then it has just been corrected.
         return redirect(ticket.purchase)
     if form.errors:
         form.fields["email"].widget.attrs["autofocus"] = True
     page = {"ticket": ticket, "form": form}
-    return render(request, "tickets/correct_address.html", page, status=422 if form.is_bound else 200)
+    return render(request, "tickets/correct_address.html", page, status=422 if form.errors else 200)
 
 
 def _page(request, purchase: Purchase, status: int = 200, **more) -> HttpResponse:

@@ -32,8 +32,8 @@ def gig(request, slug):
     if request.method != "POST":
         return _page_for_all(request, gig)
     form, owners = PurchaseForm(request.POST), OwnerFormSet(request.POST)
-    if request.POST.keys() & {"add", "remove"}:
-        return _page(request, gig, *_with_other_rows(request, form, owners))
+    if request.POST.keys() & {"add", "remove", "language"}:
+        return _page(request, gig, *_unchecked(request, form, owners))
     if not all([owners.is_valid(), form.is_valid()]):  # Both are asked, so that all errors are shown at once.
         return _page(request, gig, form, owners, status=422)
     token, buyers = str(form.cleaned_data["token"]), owners.owners()
@@ -96,15 +96,16 @@ def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **wh
 
 
 @sensitive_variables("form")
-def _with_other_rows(request, form: PurchaseForm, owners) -> tuple[PurchaseForm, OwnerFormSet]:
-    """Give the forms with an owner's row more or less, and nothing checked yet."""
+def _unchecked(request, form: PurchaseForm, owners) -> tuple[PurchaseForm, OwnerFormSet]:
+    """Give the forms as they were typed, or with an owner's row more or less, and nothing checked yet."""
     rows = owners.typed()
     if "add" in request.POST:
         rows = [*rows, {}][:MAX_TICKETS]
-    elif request.POST["remove"] in map(str, range(len(rows))):
+    elif request.POST.get("remove") in map(str, range(len(rows))):
         del rows[int(request.POST["remove"])]
     owners = OwnerFormSet(initial=rows)
-    _focus(owners.forms[-1]["name"])
+    if "language" not in request.POST:
+        _focus(owners.forms[-1]["name"])
     return PurchaseForm(initial={field.name: field.value() for field in form}), owners
 
 

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 from django_permissions_policy.decorators import permissions_policy_override
 
 from tickets import checkin
@@ -75,9 +75,11 @@ def door(request, slug):
     return render(request, "tickets/door/door.html", page)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @_staff
 def undo(request, slug):
+    if request.method != "POST":  # Who was signed out meanwhile comes back like that.
+        return redirect("door", slug)
     gig, form = get_object_or_404(Gig, slug=slug), UndoForm(request.POST)
     undone = form.is_valid() and checkin.undo(
         form.cleaned_data["ticket"], gig, request.user, form.cleaned_data["reason"]

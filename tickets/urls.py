@@ -25,6 +25,7 @@ urlpatterns = [
     path("images/<slug:slug>.preview.png", images.preview_png, name="preview"),
     path("images/<slug:slug>.map.svg", images.collection_point_map, name="map"),
     path("language/", languages.choose, name="language"),
+    path("language/form/", languages.choose_in_form, name="language_in_form"),
     path("api/", api.viewer, name="api"),
     path("api/openapi.yml", api.specification, name="openapi"),
     path("api/gigs", api.gigs, name="api_gigs"),

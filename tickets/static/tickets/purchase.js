@@ -119,6 +119,9 @@
     }
   }
 
+  // The language's switch sends the form, too, but for a whole page: htmx mustn't hear of it.
+  document.addEventListener("submit", (event) => event.submitter?.name === "language" && event.stopPropagation(), true);
+
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
     if (!isPurchase(detail)) return;
     remember(byId("purchase-form").elements.token.value);
