@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.test import RequestFactory
 from fakeredis import TcpFakeServer
 from limits import parse_many
+from limits.storage import MemoryStorage
 
 from tickets import limits, provisioning
 from tickets.models import Gig, Purchase, Ticket
@@ -188,6 +190,28 @@ def test_what_the_minute_refuses_the_hour_does_not_count(buy, settings, monkeypa
 def test_without_limits_nobody_waits(buy, settings):
     settings.PURCHASE_LIMITS = []
     assert {buy().status_code for _ in range(5)} == {302}
+
+
+def test_in_memory_two_threads_never_count_at_once(monkeypatch):
+    def at_once(storage) -> bool:
+        """Tell whether two threads that count meet inside of it."""
+        meeting = threading.Barrier(2)
+        met = []
+
+        def incr(*_args, **_options):
+            try:
+                met.append(meeting.wait(timeout=0.3))
+            except threading.BrokenBarrierError:
+                return 1
+            return 1
+
+        monkeypatch.setattr(MemoryStorage, "incr", incr)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: storage.incr("key", 60), range(2)))
+        return len(met) == 2
+
+    assert at_once(limits._limiter().storage) is False
+    assert at_once(MemoryStorage()) is True  # The library's own may start one timer twice then, which raises.
 
 
 def test_the_default_lets_an_office_buy_at_once(settings):
