@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from tickets import checkout, kept
 from tickets.models import Gig
@@ -186,3 +187,24 @@ def test_who_can_not_buy_is_given_no_cookie(gig, clock, client):
     Gig.objects.update(sold=gig.capacity)
     page = client.get(gig.get_absolute_url())
     assert (page.status_code, page.cookies) == (200, {})
+
+
+@pytest.mark.parametrize("status", ["sold out", "departed"])
+def test_why_a_form_is_too_late_is_rendered_once_and_no_longer_than_it_is_true(gig, clock, client, payload, status):
+    address, changes = gig.get_absolute_url(), {"sold out": {"sold": 10}, "departed": {"departs_at": timezone.now()}}
+    Gig.objects.update(**changes[status])
+    late = [client.post(address, payload()).content.decode() for _ in range(2)]
+    assert late[0] == late[1]
+    assert {"sold out": "Sold out", "departed": "The time machine has left"}[status] in late[0]
+    Gig.objects.update(sold=0, is_published=False)
+    clock[0] += 1
+    assert client.post(address, payload()).status_code == 404
+
+
+def test_the_list_is_rendered_once_a_second_but_for_a_search(gig, clock, client, make_gig):
+    assert "Nirvana" in client.get("/").content.decode()
+    make_gig(slug="other", artist="The Smiths")
+    assert "The Smiths" not in client.get("/").content.decode()
+    assert "The Smiths" in client.get("/?q=smiths").content.decode()
+    clock[0] += 1
+    assert "The Smiths" in client.get("/").content.decode()

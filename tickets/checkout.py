@@ -3,10 +3,11 @@
 import re
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from tickets import kept, limits, purchases
 from tickets.forms import MAX_TICKETS, OwnerForm, OwnerFormSet, PurchaseForm
-from tickets.models import Gig, Ticket
+from tickets.models import Gig, Purchase, Ticket
 from tickets.payment import CARD_FIELDS
 
 # They stand in the kept page where each reader's own come: no text of ours, or an organiser's, is one by chance.
@@ -31,6 +32,8 @@ def gig(request, slug):
         raise Http404
     if request.method != "POST":
         return _page_for_all(request, gig)
+    if gig.status() != Gig.Status.ON_SALE and not _has_bought(request):  # Nobody needs to put a form right for that.
+        return _not_on_sale(request, gig)
     form, owners = PurchaseForm(request.POST), OwnerFormSet(request.POST)
     if request.POST.keys() & {"add", "remove", "language"}:
         return _page(request, gig, *_unchecked(request, form, owners))
@@ -61,14 +64,14 @@ def gig(request, slug):
 
 def _page_for_all(request, gig: Gig) -> HttpResponse:
     """Show the gig and an empty form: rendered once a second, for all that differs are two tokens, put in here."""
-    if request.META["QUERY_STRING"] or request.htmx:  # The page has its own address in it.
+    if request.htmx:
         return _page(request, gig, PurchaseForm(), OwnerFormSet())
 
     def render_page() -> str:
         form = PurchaseForm(initial={"token": TOKENS["form"]})
         return _page(request, gig, form, OwnerFormSet(), csrf_token=TOKENS["csrf"]).content.decode()
 
-    html = kept.once((gig.pk, get_language()), render_page)
+    html = kept.page(request, gig.pk, render_page)
     if TOKENS["csrf"] in html:  # Else there is no form, and whoever looks needs no cookie.
         html = html.replace(TOKENS["csrf"], get_token(request)).replace(TOKENS["form"], str(uuid.uuid4()))
     return HttpResponse(html)
@@ -79,7 +82,7 @@ def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **wh
     """Show the gig, and what was typed but for card number and security code; `why` says why it isn't bought yet."""
     if gig.status() != Gig.Status.ON_SALE:
         if request.method == "POST":
-            return render(request, "tickets/not_on_sale.html", {"gig": gig, "status": gig.status()}, status=409)
+            return _not_on_sale(request, gig)
         form = None
     elif form.is_bound and status == 422:
         wrong = [field for each in (*owners, form) for field in each.visible_fields() if field.errors]
@@ -93,6 +96,25 @@ def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **wh
         "most": min(MAX_TICKETS, gig.available),
     }
     return render(request, "tickets/gig_detail.html", page | why, status=status)
+
+
+def _not_on_sale(request, gig: Gig) -> HttpResponse:
+    """Say why a form can't buy any more: most of a crowd comes too late, and all of it within a minute."""
+    status = gig.status()
+    page = {"gig": gig, "status": status}
+    html = kept.page(
+        request, (gig.pk, status), lambda: render_to_string("tickets/not_on_sale.html", page, request=request)
+    )
+    return HttpResponse(html, status=409)
+
+
+def _has_bought(request) -> bool:
+    """Tell whether this very form has bought: it leads to its purchase, whatever became of the gig since."""
+    try:
+        token = PurchaseForm.base_fields["token"].clean(request.POST.get("token"))
+    except ValidationError:
+        return False
+    return Purchase.objects.filter(token=token).exists()
 
 
 @sensitive_variables("form")

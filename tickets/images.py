@@ -1,12 +1,11 @@
 """A gig's pictures at their addresses: drawn when asked for, kept by whoever asked."""
 
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
-from tickets import maps, posters
+from tickets import kept, maps, posters
 from tickets.models import Gig
 
 YEAR, HOUR = 31_536_000, 3_600  # seconds
@@ -49,7 +48,10 @@ def _png(request, slug, name, width):
 
 
 def _draw(slug, name) -> posters.Picture:
-    return _DRAWN[name](get_object_or_404(Gig.objects.published(), slug=slug))
+    gig = kept.gig(slug)
+    if gig is None or not gig.is_published:
+        raise Http404
+    return _DRAWN[name](gig)
 
 
 def _kept(request, picture, answer):

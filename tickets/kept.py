@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from django.core.validators import slug_re
+from django.utils.translation import get_language
 
 from tickets.models import Gig
 
@@ -22,6 +23,13 @@ def gig(slug: str) -> Gig | None:
     if not slug_re.fullmatch(slug):  # PostgreSQL takes no NUL, and no half of a surrogate pair.
         return None
     return once(slug, lambda: Gig.objects.filter(slug=slug).first())
+
+
+def page(request, name: Hashable, render: Callable[[], str]) -> str:
+    """Give a page that is the same for all who read its language; one with a query has that in its own address."""
+    if request.META["QUERY_STRING"]:
+        return render()
+    return once((name, get_language()), render)
 
 
 def once(key: Hashable, make: Callable[[], T]) -> T:
