@@ -1,16 +1,21 @@
 """What a buyer sees after buying: the purchase, and each ticket. Whoever has such an address has the page."""
 
+from datetime import timedelta
 from functools import wraps
 
 from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.http import http_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from tickets import aftersales, calendars, codes, limits, qr
 from tickets.forms import AddressForm
 from tickets.models import Purchase, Ticket
+
+KEPT_AFTER_DEPARTURE = timedelta(days=1)  # on its owner's device; some enter late
 
 
 def _private(view):
@@ -119,7 +124,11 @@ def ticket(request, code):
     found, edition = _ticket(code)
     if found.cancelled_at or edition != found.edition:
         return render(request, "tickets/ticket_void.html", {"ticket": found}, status=410)
-    return render(request, "tickets/ticket.html", {"ticket": found, "gig": found.gig, "qr": qr.svg(found.code)})
+    until = found.gig.departs_at + KEPT_AFTER_DEPARTURE
+    page = {"ticket": found, "gig": found.gig, "qr": qr.svg(found.code), "keep": until > timezone.now()}
+    response = render(request, "tickets/ticket.html", page)
+    response["Kept-Until"] = http_date(until.timestamp())  # for the service worker
+    return response
 
 
 @require_safe

@@ -2,16 +2,18 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 import zxingcpp
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from tickets import aftersales
-from tickets.models import Ticket
+from tickets.models import Gig, Ticket
 from tickets.purchases import Owner, buy, publish
 from tickets.worker import Worker
 
@@ -84,6 +86,41 @@ def test_a_ticket_that_was_replaced_is_forgotten(page, ticket):
     page.context.set_offline(True)
     with pytest.raises(Exception, match="ERR_"):
         page.reload()
+
+
+IS_KEPT = "async (address) => Boolean(await (await caches.open('tickets')).match(address))"
+AGE = """async (address) => {
+  const cache = await caches.open("tickets");
+  const page = await (await cache.match(address)).text();
+  const headers = { "Kept-Until": new Date(Date.now() - 1000).toUTCString() };
+  await cache.put(address, new Response(page, { headers }));
+}"""
+
+
+def test_a_ticket_whose_gig_has_departed_is_forgotten_by_the_visit_of_another(page, ticket):
+    past, files = ticket.get_absolute_url(), "async () => (await (await caches.open('tickets')).keys()).length"
+    [other] = buy(ticket.gig, [Owner("Grace", "grace@example.com")], "another").tickets
+    for each in (past, other.get_absolute_url()):
+        page.goto(each)
+        expect(page.get_by_text("Kept on this device")).to_be_visible()
+    before = page.evaluate(files)
+    page.evaluate(AGE, past)
+    page.reload()
+    page.wait_for_function(f"async () => !(await ({IS_KEPT})('{past}'))")
+    assert page.evaluate(IS_KEPT, other.get_absolute_url())
+    assert page.evaluate(files) == before - 1
+
+
+def test_a_ticket_whose_gig_departed_two_days_ago_is_not_kept(page, ticket):
+    address = ticket.get_absolute_url()
+    page.goto(address)
+    expect(page.get_by_text("Kept on this device")).to_be_visible()
+    Gig.objects.update(departs_at=timezone.now() - timedelta(days=2))
+    page.evaluate(AGE, address)
+    page.reload()
+    expect(page.get_by_text("Zoë 🎸 Ötzi")).to_be_visible()
+    page.wait_for_function(f"async () => !(await ({IS_KEPT})('{address}'))")
+    expect(page.get_by_text("Kept on this device")).to_have_count(0)
 
 
 def test_it_prints_on_one_page_of_a4_and_is_read_from_it(page, ticket):
