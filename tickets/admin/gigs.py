@@ -54,7 +54,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
             "widget": forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"),
         },
     }
-    list_display = ["gig", "leaves", "price", "sold", "capacity", "is_published"]
+    list_display = ["gig", "sold", "capacity", "leaves", "price", "is_published"]
     list_filter = ["is_published", "departs_at"]
     search_fields = ["artist", "city", "venue", "slug"]
     prepopulated_fields = {"slug": ["artist", "city"]}

@@ -105,7 +105,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(Ticket)
 class TicketAdmin(ReadOnly, TicketActions, Exported, admin.ModelAdmin):
-    list_display = ["code", "name", "email", "gig", "state", "sold"]
+    list_display = ["code", "state", "name", "email", "gig", "sold"]
     list_filter = [StateFilter, "created_at", "purchase__gig"]
     list_select_related = ["purchase__gig"]
     search_fields = ["id"]  # Makes Django show the field; story.find() does the search.
