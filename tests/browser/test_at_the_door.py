@@ -2,7 +2,6 @@
 
 import pytest
 import segno
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import expect
@@ -12,7 +11,6 @@ from tickets.models import Ticket
 from tickets.purchases import Owner, buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 WIDTH, HEIGHT, DOT = 640, 480, 8  # of the picture, and of a module of the code in it
 
 
@@ -41,20 +39,9 @@ def _open(page):
     page.get_by_role("button", name="Open the door").click()
 
 
-def _nothing_serious(page):
-    found = Axe().run(page).response["violations"]
-    assert [(v["id"], v["impact"]) for v in found if v["impact"] in ("serious", "critical")] == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_typed_codes_are_answered_at_once(page, sign_in, live_server, tickets, size, scheme):
-    width, height = SIZES[size]
-    page.set_viewport_size({"width": width, "height": height})
-    page.emulate_media(color_scheme=scheme)
+def test_typed_codes_are_answered_at_once(page, sign_in, live_server, tickets):
     sign_in(page.context, live_server.url)
     _open(page)
-    _nothing_serious(page)
     answer = page.locator("#answer")
     for typed, words in (
         (tickets[0].short_code.lower(), "✓ Welcome"),
@@ -64,9 +51,7 @@ def test_typed_codes_are_answered_at_once(page, sign_in, live_server, tickets, s
         page.get_by_label("Or type the code").fill(typed)
         page.get_by_role("button", name="Check").click()
         expect(answer).to_contain_text(words)
-        _nothing_serious(page)
     expect(page.locator("#count")).to_have_text("1 of 2 in")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_check_in_is_undone_with_a_reason(page, sign_in, live_server, tickets):
@@ -78,7 +63,6 @@ def test_a_check_in_is_undone_with_a_reason(page, sign_in, live_server, tickets)
     page.get_by_label("Why?").fill("wrong door")
     page.get_by_role("button", name="Undo this check-in").click()
     expect(page.get_by_role("heading", name="Undone")).to_be_visible()
-    _nothing_serious(page)
     page.get_by_role("link", name="Back to the door").click()
     expect(page.locator("#count")).to_have_text("0 of 2 in")
 
@@ -182,6 +166,6 @@ def test_the_camera_scans_whoever_comes(browser, sign_in, live_server, tickets, 
     answer = page.locator("#answer")
     for words in ("✓ Welcome", "✕ Not valid", "! Already in"):
         expect(answer).to_contain_text(words, timeout=20_000)
-    _nothing_serious(page)
+
     chromium.close()
     assert (complaints, Ticket.objects.filter(checked_in_at__isnull=False).count()) == ([], 1)

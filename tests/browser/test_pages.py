@@ -2,95 +2,160 @@
 
 import json
 import threading
-from datetime import date
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.template.loader import render_to_string
+from playwright.sync_api import expect
 
+from tests.pages import all_pages
 from tickets.catalogue import import_file
-from tickets.models import Gig
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KB = 1024
 GIG = "/gigs/nirvana-cork-1991/"
-PAGES = ["/", "/?q=zappa", GIG, "/gigs/queen-london-1985/", "/nothing/"]
-# The rule for targets of 24 px is off unless asked for.
-AXE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _programme(settings):
     import_file(settings.BASE_DIR / "data/gigs.json")
-    Gig.objects.filter(slug="queen-london-1985").update(sold=500)
-    Gig.objects.filter(slug="nirvana-cork-1991").update(sold=68)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page, scheme):
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    found = {}
-    for path in PAGES:
-        page.goto(path)
-        for violation in Axe().run(page, options=AXE).response["violations"]:
-            found[path, violation["id"]] = [node["html"][:200] for node in violation["nodes"]]
-    assert found == {}
+# --- Each of them ---------------------------------------------------------------------------------
 
 
-WORDS = {
-    **{f"{name}.html": {} for name in ("400", "403", "403_csrf", "404", "405", "413", "500", "503")},
-    "403_csrf.html": {"form_address": GIG},
-    "tickets/sign_in_locked.html": {"wait": 900},  # 429
-    "tickets/busy.html": {"token": UUID(int=1)},
-    "tickets/token_reused.html": {"gig": Gig(slug="nirvana-cork-1991")},
-    "tickets/nothing_bought.html": {},
-    "tickets/ticket_void.html": {},
-    "tickets/not_on_sale.html": {
-        "gig": Gig(artist="Nirvana", original_date=date(1991, 8, 20)),
-        "status": Gig.Status.UNPUBLISHED,
-    },
-}
+@pytest.fixture
+def shown(page, payload, settings, sqs):
+    """Show each page there is in turn, and give what is to be seen on it."""
+
+    def shown(*wanted):
+        pages = all_pages(payload, settings)
+        page.route("**/shown/", lambda route: route.fulfill(body=pages[what], content_type="text/html"))
+        for what in wanted or pages:
+            page.goto("/shown/")
+            yield what
+
+    return shown
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_pages_that_tell_what_went_wrong(page, scheme):
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page.set_viewport_size({"width": 390, "height": 844})
-    found = {}
-    page.route("**/told/*", lambda route: route.fulfill(body=told, content_type="text/html"))
-    for name, values in WORDS.items():
-        told = render_to_string(name, values)
-        page.goto(f"/told/{name.rpartition('/')[2]}")
-        assert page.locator("h1").count() == 1
-        for violation in Axe().run(page, options=AXE).response["violations"]:
-            found[name, violation["id"]] = [node["html"][:200] for node in violation["nodes"]]
-        if page.evaluate("document.documentElement.scrollWidth") > 390:
-            found[name, "too wide"] = []
-    assert found == {}
+def _complaints(page, **options):
+    found = Axe().run(page, options=options | {"resultTypes": ["violations"]}).response["violations"]
+    return {each["id"]: [node["html"][:200] for node in each["nodes"]] for each in found}
 
 
-def test_axe_finds_what_is_wrong(page):
+# The rule for targets of 24 px is off unless asked for.
+LIGHT, DARK = {"rules": {"target-size": {"enabled": True}}}, {"runOnly": ["color-contrast"]}
+
+# Texts that stand beyond the window's edge, or over one another (by more than two tight lines of a heading do).
+COVERED = """() => {
+  const edge = document.documentElement.clientWidth, texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const {data, parentElement: element} = walker.currentNode;
+    if (!data.trim() || element.closest("[class*=hidden], .skip, option") || !element.checkVisibility()) continue;
+    const range = document.createRange();
+    range.selectNodeContents(walker.currentNode);
+    for (const {left, right, top, bottom} of range.getClientRects())
+      texts.push({data: data.trim(), left, right, top: top * 0.75 + bottom * 0.25, bottom: top * 0.25 + bottom * 0.75});
+  }
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+  return {
+    scrolls: document.documentElement.scrollWidth > edge,
+    outside: texts.filter((text) => text.left < 0 || text.right > edge + 1).map((text) => text.data),
+    covered: texts.flatMap((a, at) => texts.slice(at + 1).filter((b) => over(a, b)).map((b) => [a.data, b.data])),
+  };
+}"""
+
+
+# Width and letters in px. A window of 1280 at 100, 200 and 400 % (WCAG 1.4.4, 1.4.10), then the letters alone larger.
+WINDOWS = [(1280, 16), (640, 16), (320, 16), (1280, 32), (390, 32)]
+
+
+def test_axe_finds_nothing_in_light_or_dark_and_nothing_is_cut_off_or_covered(page, shown):
+    found, browser = {}, page.context.new_cdp_session(page)
+    for what in shown():
+        for scheme, options in (("light", LIGHT), ("dark", DARK)):
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            found[what, scheme] = _complaints(page, **options)
+        for width, letters in WINDOWS:
+            page.set_viewport_size({"width": width, "height": 900})
+            browser.send("Page.setFontSizes", {"fontSizes": {"standard": letters}})
+            found[what, width, letters] = {name: texts for name, texts in page.evaluate(COVERED).items() if texts}
+    assert {where: wrong for where, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.usefixtures("_programme")
+def test_what_is_wrong_would_be_found(page):
     """The negative control."""
     page.goto("/")
     page.evaluate("document.querySelector('h1').style.color = '#ddd'")
     page.evaluate("document.querySelector('#id_q').labels[0].remove()")
-    found = {violation["id"] for violation in Axe().run(page, options=AXE).response["violations"]}
-    assert found >= {"color-contrast", "label"}
+    assert _complaints(page, **LIGHT).keys() >= {"color-contrast", "label"}
+    page.evaluate("document.querySelector('.lead').style = 'position: absolute; top: 5em; left: 0; text-wrap: nowrap'")
+    assert all(page.evaluate(COVERED).values())
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_stands_beyond_the_edge_at_320_px(page, path):
-    """A window of 1280 px at 400 % (WCAG 1.4.10), or a phone's of 640 at 200 %."""
-    page.set_viewport_size({"width": 320, "height": 640})
-    page.goto(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+# --- By keyboard ----------------------------------------------------------------------------------
+
+# What Tab should stop at, in this order; of a group of radio buttons at the chosen one.
+STOPS = """() => {
+  window.stops = [...document.querySelectorAll("a[href], button, input, select")].filter((element) =>
+    element.tabIndex >= 0 && !element.disabled && element.checkVisibility()
+    && !(element.type === "radio" && !element.checked && document.querySelector(`[name=${element.name}]:checked`)));
+  // What may show the focus: the element itself, its area (a whole gig is a link), or what stands for it (a chip).
+  window.look = (element) => [[element], [element, "::after"], [element.nextElementSibling ?? element]]
+    .map((one) => getComputedStyle(...one)).map((style) => [style.outline, style.boxShadow, style.transform]).join();
+  document.body.tabIndex = -1;  // Tab goes on from here, whichever field has the focus as the page opens.
+  document.body.focus();
+  document.body.removeAttribute("tabindex");
+  window.unfocused = stops.map(look);
+  return stops.length;
+}"""
+STOP = """() => {
+  const element = document.activeElement, at = stops.indexOf(element), {top, bottom} = element.getBoundingClientRect();
+  return {at, shows: look(element) !== unfocused[at], inView: bottom > 0 && top < innerHeight};
+}"""
 
 
+def test_everything_is_reached_by_tab_in_order_and_seen_to_be(page, shown):
+    for what in shown(
+        "gigs", "gig on sale", "form of six", "purchase mailed", "address to correct", "ticket", "door", "404"
+    ):
+        number, seen = page.evaluate(STOPS), []
+        for _ in range(number):
+            page.keyboard.press("Tab")
+            seen.append(page.evaluate(STOP))
+        assert seen == [{"at": at, "shows": True, "inView": True} for at in range(number)], what
+        page.keyboard.press("Tab")
+        assert page.evaluate(STOP)["at"] in (-1, 0), what  # It leaves the page, or begins anew.
+
+
+@pytest.mark.usefixtures("_programme")
+def test_keys_do_what_a_click_does(page):
+    page.goto(GIG)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="See where that is")).to_be_focused()
+    page.get_by_role("button", name="Buy this ticket").press("Enter")
+    expect(page.get_by_label("Ticket owner's name")).to_be_focused()
+    page.get_by_role("link", name="E-mail: Enter").press("Enter")
+    expect(page.get_by_label("E-mail")).to_be_focused()
+    page.get_by_role("button", name="Add another ticket").press("Space")
+    expect(page.locator("[name=owners-1-name]")).to_be_focused()
+    page.get_by_label("I know that this is a demo").press("Space")
+    expect(page.get_by_label("I know that this is a demo")).to_be_checked()
+
+
+# --- The shop's data for machines -----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_programme")
 def test_the_description_for_machines_is_no_script_to_the_browser(page):
     page.goto(GIG)
     data = page.locator('script[type="application/ld+json"]')
@@ -130,6 +195,7 @@ new PerformanceObserver(list => list.getEntries().forEach(entry => shifts.push(e
 """
 
 
+@pytest.mark.usefixtures("_programme")
 @pytest.mark.parametrize(("path", "budget"), [("/", 80 * KB), (GIG, 50 * KB)], ids=["list", "gig"])
 @pytest.mark.parametrize("size", [(390, 844), (1280, 900)], ids=["phone", "desktop"])
 def test_a_first_view_is_light_quiet_and_still(browser, production, path, budget, size):

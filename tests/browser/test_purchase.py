@@ -102,10 +102,3 @@ def test_it_works_without_javascript(browser, live_server, gig, sqs):
     page.get_by_role("link", name="Reload this page").click()
     expect(page.get_by_role("heading", name="Your ticket is mailed")).to_be_visible()
     context.close()
-
-
-@pytest.mark.parametrize("path", ["/", "/gigs/nirvana-cork-1991/"])
-def test_nothing_stands_beyond_the_edge_of_a_phone(page, gig, path):
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(path)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -4,7 +4,6 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.test_purchase import _fill
@@ -187,29 +186,3 @@ def test_several_without_javascript(browser, live_server, gig, sqs):
         ("Grace Hopper", "zoe@example.com"),
     }
     context.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_form_and_its_errors(form, theme):
-    form.emulate_media(color_scheme=theme)
-    form.get_by_role("button", name="Add another ticket").click()
-    expect(form.locator("[name=owners-1-name]")).to_be_focused()
-    assert _violations(form) == []
-    form.locator("#buy-button").click()
-    expect(form.get_by_role("alert")).to_be_visible()
-    expect(form.locator("[name=owners-0-name]")).to_be_focused()
-    assert _violations(form) == []
-    form.set_viewport_size({"width": 320, "height": 400})  # 1280 by 1600 at 400 %
-    assert form.evaluate("document.documentElement.scrollWidth") <= 320
-    small = form.evaluate(
-        """() => [...document.querySelectorAll("main :is(a, button, input)")].filter((element) => {
-          const {width, height} = element.getBoundingClientRect();
-          return element.tabIndex >= 0 && width && (width < 24 || height < 24);
-        }).map((element) => element.outerHTML)"""
-    )
-    assert small == []
-
-
-def _violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 import zxingcpp
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
@@ -52,8 +51,6 @@ def test_a_scanner_reads_it_from_the_screen_of_any_phone(page, ticket, size, the
     qr = page.locator(".qr").screenshot()
     assert _read(qr, cover=(0.4, 0.4, 0.7, 0.72)) == [ticket.code]
     expect(page.get_by_text(ticket.short_code)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    assert _violations(page) == []
 
 
 def test_a_code_that_is_covered_too_far_is_not_read(page, ticket):
@@ -139,10 +136,8 @@ def test_the_purchase_follows_each_ticket_and_sends_it_again(page, ticket, mailo
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(ticket.purchase.get_absolute_url())
     expect(page.get_by_role("heading", name="Your ticket is on its way")).to_be_visible()
-    assert _violations(page) == []
     Worker().run(batch=True)
     expect(page.get_by_role("heading", name="Your ticket is mailed")).to_be_visible()
-    assert _violations(page) == []
     page.get_by_role("button", name="Send it again").click()
     expect(page.get_by_role("heading", name="Your ticket is on its way")).to_be_visible()
     Worker().run(batch=True)
@@ -152,7 +147,6 @@ def test_the_purchase_follows_each_ticket_and_sends_it_again(page, ticket, mailo
     assert len(mailoutbox) == 2
     page.get_by_role("link", name="Open the ticket").click()
     expect(page.get_by_role("img", name="The ticket's code")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_a_wrong_address_is_corrected(page, ticket, mailoutbox):
@@ -162,7 +156,6 @@ def test_a_wrong_address_is_corrected(page, ticket, mailoutbox):
     page.get_by_role("button", name="Mail it there").click()
     expect(page.get_by_label("E-mail")).to_have_accessible_description(re.compile("like name@example.com"))
     expect(page.get_by_label("E-mail")).to_be_focused()
-    assert _violations(page) == []
     page.get_by_label("E-mail").fill("zoe@example.org")
     page.get_by_role("button", name="Mail it there").click()
     expect(page.get_by_text("It goes to zoe@example.org")).to_be_visible()
@@ -189,8 +182,3 @@ def test_it_all_works_without_javascript(browser, live_server, ticket, mailoutbo
     assert _read(page.screenshot()) == [ticket.code]
     assert len(mailoutbox) == 2
     context.close()
-
-
-def _violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
