@@ -109,6 +109,13 @@ def test_days_times_and_prices_are_those_of_the_language(language, day, moment, 
         assert local.price(Decimal("1120.50")) == price
 
 
+def test_an_instant_is_said_by_each_clock():
+    here = datetime(2027, 7, 2, 18, 30, tzinfo=ZoneInfo("Europe/Rome"))
+    there = here.astimezone(ZoneInfo("Europe/Dublin"))
+    assert here == there
+    assert [local.moment(moment).split(", ")[-1] for moment in (here, there)] == ["18:30 CEST", "17:30 IST"]
+
+
 def test_mails_of_one_batch_are_each_in_their_buyers_language(make_gig, smtp):
     gig, languages = make_gig(capacity=20), ["it", "en"] * 4
     messages = []

@@ -2,12 +2,13 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 register = template.Library()
 
@@ -41,14 +42,14 @@ WEEKDAYS = [
 def day(value: date) -> str:
     """Say a day: Friday, 20 August 1991."""
     # Translators: a date's format, see Django's template filter `date`.
-    return date_format(value, _("l, j F Y"))
+    return _say(value, _("l, j F Y"))
 
 
 @register.filter(expects_localtime=True)
 def brief_day(value: date) -> str:
     """Say a day in few letters: 20 Aug 1991."""
     # Translators: a short date's format, see Django's template filter `date`.
-    return date_format(value, _("j M Y"))
+    return _say(value, _("j M Y"))
 
 
 @register.filter
@@ -57,7 +58,7 @@ def moment(value: datetime, zone: str = "") -> str:
     if zone:
         value = value.astimezone(ZoneInfo(zone))
     # Translators: a time's format, see Django's template filter `date`.
-    return date_format(value, _("l, j F Y, H:i T"))
+    return _say(value, _("l, j F Y, H:i T"))
 
 
 @register.filter
@@ -65,3 +66,13 @@ def price(value: Decimal) -> str:
     """Say a price in US dollars: $120.00."""
     # Translators: a price in US dollars.
     return _("$%(amount)s") % {"amount": number_format(value, 2, force_grouping=True)}
+
+
+def _say(value: date, pattern: str) -> str:
+    # An instant is equal to itself by another clock, so that is told, too.
+    return _said(value, getattr(value, "tzinfo", None), pattern, get_language())
+
+
+@lru_cache(1000)  # A mail says eight times when it was and will be: 25 µs each, for many words are looked up.
+def _said(value: date, _clock, pattern: str, _language: str) -> str:
+    return date_format(value, pattern)
