@@ -1,5 +1,6 @@
 import io
 import re
+from email.policy import compat32
 
 import pytest
 import zxingcpp
@@ -178,6 +179,15 @@ def test_a_connection_the_server_closed_meanwhile_is_opened_anew(ticket, smtp, m
     mailer.drop()
     again.stop()
     assert len(again.sink.mails) == 1
+
+
+@pytest.mark.parametrize("name", ["Ada Lovelace", "Zoë 🎸 von Ötzi, Jr.", "W" * 100, "山田 太郎 " * 9, "Ada " * 25])
+def test_its_headers_are_written_as_python_writes_them(ticket, name):
+    ticket.name, ticket.purchase.gig.artist = name, name
+    message = ticket_email(ticket).message()
+    ours = message.as_bytes()
+    message.policy = compat32
+    assert ours == message.as_bytes()
 
 
 def test_line_breaks_forge_no_header(ticket):

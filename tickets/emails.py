@@ -4,6 +4,7 @@ import smtplib
 import time
 from email.headerregistry import Address
 from email.mime.image import MIMEImage
+from email.policy import Compat32
 from email.utils import parseaddr
 from functools import cache
 from secrets import token_hex
@@ -46,6 +47,19 @@ class HungUp(MailServerDown):
     """Say that the server greeted us and failed during this mail: whose trouble it is, only a repetition tells."""
 
 
+class _Unfolded(Compat32):
+    """Write the headers that fit into a line, all but two or three of a mail's 32, as they are.
+
+    What looks for a place to fold them takes a third of the time that a mail takes to be written.
+    """
+
+    def fold_binary(self, name, value):
+        line = f"{name}: {value}"
+        if isinstance(value, str) and line.isascii() and line.isprintable() and len(line) < self.max_line_length:
+            return f"{line}{self.linesep}".encode()
+        return super().fold_binary(name, value)
+
+
 class TicketEmail(EmailMultiAlternatives):
     """Be a mail whose first attachment is the picture in its HTML.
 
@@ -63,6 +77,7 @@ class TicketEmail(EmailMultiAlternatives):
         related.attach(text)
         related.attach(picture)
         message.set_payload([related, *files])
+        message.policy = _Unfolded()
         for part in message.walk():
             if part.is_multipart():
                 # Or the generator compiles a pattern for each one, to look for a boundary that is free.
