@@ -98,6 +98,31 @@ def test_a_network_that_is_gone_says_what_to_do_and_tries_again_when_told(page, 
     expect(page.locator("#answer")).to_contain_text("✓ Welcome")
 
 
+def test_a_code_typed_while_another_is_asked_waits_in_its_field_and_no_old_answer_stands(
+    page, sign_in, live_server, tickets
+):
+    sign_in(page.context, live_server.url)
+    _open(page)
+    code, check = page.get_by_label("Or type the code"), page.get_by_role("button", name="Check", exact=True)
+    code.fill("nonsense")
+    check.click()
+    expect(page.locator("#answer")).to_contain_text("✕ Not valid")
+    held = []
+    page.route("**/door/*/", lambda route: route.continue_() if held else held.append(route))
+    for ticket in tickets:
+        code.fill(ticket.short_code)
+        check.click()
+    expect(page.locator("#state")).to_contain_text("Still checking the code before.")
+    expect(code).to_have_value(tickets[1].short_code)
+    expect(page.locator("#answer")).to_be_hidden()
+    held[0].continue_()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome Ada Lovelace")
+    expect(page.locator("#state")).to_have_text("")
+    check.click()
+    expect(page.locator("#answer")).to_contain_text("✓ Welcome Grace")
+    expect(code).to_have_value("")
+
+
 def test_without_javascript_it_asks_for_a_page(browser, sign_in, live_server, tickets):
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     sign_in(context, live_server.url)

@@ -22,6 +22,7 @@ async function ask(code, scan) {
   asking = true;
   again.hidden = true;
   state.textContent = words.checking;
+  document.getElementById("answer").style.visibility = "hidden"; // It was about somebody else.
   const body = new FormData(form);
   body.set("code", code);
   body.set("scan", scan);
@@ -62,7 +63,11 @@ function show(page) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   sounds();
-  if (!asking) ask(form.elements.code.value, uuid());
+  if (asking) {
+    state.textContent = words.busy; // The code stays in its field.
+    return;
+  }
+  ask(form.elements.code.value, uuid());
   form.elements.code.value = "";
 });
 
