@@ -2,7 +2,7 @@ import io
 import json
 import re
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -66,9 +66,16 @@ def test_inspect_shows_the_depths(sqs):
     assert rows == {"URL": URL, "waiting": "2"}
 
 
+def test_inspect_says_times_as_people_do(sqs):
+    [made] = re.findall("CreatedTimestamp +(.+) UTC", _queue("inspect"))
+    epoch = float(provisioning.describe().attributes["CreatedTimestamp"])
+    assert datetime.fromisoformat(made).replace(tzinfo=UTC).timestamp() == int(epoch)
+
+
 def test_inspect_json_is_for_machines(sqs):
     queue.send([queue.Message({"name": "a"})])
     described = json.loads(_queue("inspect", "--json"))
+    assert described["attributes"] == provisioning.describe().attributes
     assert (described["url"], described["waiting"], described["dead_letters"]["waiting"]) == (URL, 1, 0)
 
 

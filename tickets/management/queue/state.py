@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 from django.core.management.base import CommandError
@@ -50,7 +51,9 @@ class State(TyperCommand):
     @command()
     def inspect(
         self,
-        as_json: Annotated[bool, Option("--json", help="Print JSON; with --watch an object a line.")] = False,
+        as_json: Annotated[
+            bool, Option("--json", help="Print JSON, as SQS says it; with --watch an object a line.")
+        ] = False,
         watch: Annotated[bool, Option("--watch", help="Draw anew every 2 s, with the pace, until Ctrl-C.")] = False,
     ):
         """Show the queue: its address, its depths, its dead-letter queue and its attributes.
@@ -161,7 +164,12 @@ def _rows(description: provisioning.Description):
     yield from _depths(description)
     for name, value in sorted(description.attributes.items()):
         if not name.startswith("ApproximateNumber") and name != "QueueArn":
-            yield name, value
+            yield name, _time(value) if name.endswith("Timestamp") else value
+
+
+def _time(epoch: str) -> str:
+    """Write SQS's seconds since 1970 as `peek` and the log do, and people read them."""
+    return f"{datetime.fromtimestamp(float(epoch), UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _plain(description: provisioning.Description | None) -> dict | None:
