@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import push_url
 
-from tickets import kept, limits
+from tickets import kept
 from tickets.models import Gig
 from tickets.search import Search
 
@@ -38,11 +38,3 @@ def _gigs(request) -> dict:
         "earlier": search.address(page.previous_page_number()) if page.has_previous() else None,
         "later": search.address(page.next_page_number()) if page.has_next() else None,
     }
-
-
-def sign_in_locked(request, _response, _credentials):
-    """Answer instead of the sign-in page, as django-axes asks for, and say when to try again."""
-    wait = limits.sign_in_wait(request)
-    page = render(request, "tickets/sign_in_locked.html", {"wait": wait}, status=429)
-    page["Retry-After"] = wait
-    return page

@@ -364,7 +364,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Else the time that the page names would not be true.
 AXES_CLIENT_IP_CALLABLE = "tickets.limits.client_address"
-AXES_LOCKOUT_CALLABLE = "tickets.views.sign_in_locked"
+AXES_LOCKOUT_CALLABLE = "tickets.errors.sign_in_locked"
 AXES_DISABLE_ACCESS_LOG = True  # Who signed in when, kept for ever: nobody asked for it.
 AXES_ENABLE_ADMIN = False  # Tries are forgotten after those 15 minutes; `manage.py axes_reset` is for the impatient.
 AXES_VERBOSE = False
