@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tickets import aftersales, dashboard, health, queue
-from tickets.models import Gig, Presence, Purchase, Ticket
+from tickets.models import Gig, Purchase, Ticket
+from tickets.presence import Presence
 from tickets.purchases import Owner, buy, publish
 from tickets.templatetags.waits import brief
 

@@ -6,8 +6,7 @@ from django.utils import timezone
 
 from tickets import presence
 from tickets.emails import MailServerDown
-from tickets.models import Presence
-from tickets.presence import Teller
+from tickets.presence import Presence, Teller
 from tickets.purchases import Owner, buy, publish
 from tickets.worker import Worker
 

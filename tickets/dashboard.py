@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from tickets import presence, provisioning, takings
 from tickets.health import Check
-from tickets.models import Gig, Presence, Ticket
+from tickets.models import Gig, Ticket
 from tickets.takings import Takings
 
 DAYS = 7
@@ -105,7 +105,7 @@ def board() -> dict:
         .order_by("-mailed_at")
         .values_list(F("mailed_at") - F("mail_asked_at"), flat=True)[:MAILS]
     )
-    workers = list(Presence.objects.all())
+    workers = list(presence.Presence.objects.all())
     milliseconds = 1000 * (time.perf_counter() - started)
     words = answer()
     depth = queue_check.found if words == "ok" else None
@@ -176,7 +176,7 @@ def _queue(words: str) -> Part:
     return Part(_("Queue"), False, _("%(words)s; sales go on, mails wait") % {"words": words})
 
 
-def _workers(workers: list[Presence], now: datetime) -> list[Part]:
+def _workers(workers: list[presence.Presence], now: datetime) -> list[Part]:
     """Say of the workers, and of the mail server by their word, for the web never speaks to it."""
     at_work = [worker for worker in workers if now - worker.seen_at < presence.SILENT]
     if not at_work:

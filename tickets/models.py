@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tickets import codes, trace
 from tickets.ledger import ON_THE_WAY, PARKED, UNPUBLISHED, TicketQuerySet
+from tickets.presence import Presence  # noqa: F401  # Django looks for models here.
 from tickets.search import fold
 
 # The request that sold a ticket publishes it; the relay keeps away for as long as that can take
@@ -318,24 +319,3 @@ class Ticket(models.Model):
         return bool(
             Ticket.objects.held([self]).update(parked_at=Now(), parked_cause=cause, claim=None, claimed_until=None)
         )
-
-
-class Presence(models.Model):
-    """Say of a worker that it is there, and what it lacks; written by presence.py."""
-
-    name = models.CharField(max_length=100, unique=True, help_text="host:pid, or the name of an AWS Lambda function.")
-    started_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(db_default=Now())
-    trouble = models.CharField(max_length=200, blank=True, help_text="What it waits for: the mail server, say.")
-    mailed = models.PositiveBigIntegerField(default=0)
-    parked = models.PositiveBigIntegerField(default=0)
-    put_off = models.PositiveBigIntegerField(default=0)
-    published = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        ordering = ["-seen_at"]
-        verbose_name_plural = "presences"
-        default_permissions = []
-
-    def __str__(self):
-        return self.name

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, models
 from django.db.models import F
 from django.db.models.functions import Now
 
 from tickets import privacy
-from tickets.models import Presence
 from tickets.outages import DatabaseDown
 
 log = structlog.get_logger(__name__)
@@ -21,6 +20,27 @@ log = structlog.get_logger(__name__)
 TELL_SECONDS = 5  # between two writes, at least
 SILENT = timedelta(seconds=90)  # A worker tells after each poll and each batch; who doesn't for so long is gone.
 FORGOTTEN = timedelta(hours=1)  # Until then a worker that went without a word is shown, for somebody should ask why.
+
+
+class Presence(models.Model):
+    """Say of a worker that it is there, and what it lacks."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="host:pid, or the name of an AWS Lambda function.")
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    trouble = models.CharField(max_length=200, blank=True, help_text="What it waits for: the mail server, say.")
+    mailed = models.PositiveBigIntegerField(default=0)
+    parked = models.PositiveBigIntegerField(default=0)
+    put_off = models.PositiveBigIntegerField(default=0)
+    published = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-seen_at"]
+        verbose_name_plural = "presences"
+        default_permissions = []
+
+    def __str__(self):
+        return self.name
 
 
 class Teller:

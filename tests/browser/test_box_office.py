@@ -13,7 +13,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import expect
 
 from tickets import queue
-from tickets.models import Presence, Purchase, Ticket
+from tickets.models import Purchase, Ticket
+from tickets.presence import Presence
 from tickets.purchases import Owner, buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
