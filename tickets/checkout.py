@@ -44,8 +44,8 @@ def gig(request, slug):
         page = _page(request, gig, form, owners, status=429, wait=wait)
         page["Retry-After"] = wait
         return page
-    lately = "again" not in request.POST and Ticket.objects.bought_lately(gig, [owner.email for owner in buyers], token)
-    if lately:
+    lately = Ticket.objects.bought_lately(gig, [owner.email for owner in buyers], token).values_list("email", flat=True)
+    if "again" not in request.POST and (lately := lately.first()):
         return _page(request, gig, form, owners, status=409, lately=lately)
     try:
         sale = purchases.buy(gig, buyers, token, form.cleaned_data["price"])
