@@ -179,9 +179,18 @@ elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
         "pool": {"min_size": 1, "max_size": 16, "timeout": 5, "reconnect_timeout": 5},
+        # A server that vanished without a word (its machine is off, its address another one's) is given up soon: the
+        # driver's own patience with it is two minutes to connect, and a quarter of an hour for an answer.
+        "connect_timeout": 5,
+        "tcp_user_timeout": 15_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
         # A sale takes milliseconds. Who waits 5 s waits for one that hangs, and keeps a thread from everybody else. A
-        # migration that can't have its lock gives up, too, rather than stop every sale behind it.
-        "options": "-c lock_timeout=5000",
+        # migration that can't have its lock gives up, too, rather than stop every sale behind it. And PostgreSQL gives
+        # up a client that vanished: for two hours, else, it would keep the row of a gig that one was just selling.
+        "options": "-c lock_timeout=5000"
+        " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
         **DATABASES["default"].get("OPTIONS", {}),
     }
 else:

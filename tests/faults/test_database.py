@@ -1,17 +1,22 @@
-"""PostgreSQL restarts under the shop, and the clocks of its machines disagree."""
+"""PostgreSQL restarts under the shop, falls silent or vanishes, and the clocks of its machines disagree."""
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import libfaketime
 import pytest
+from django.db import connection as django_connection
 from django.db.models.functions import Now
 
+from rehearsal import proxy
 from rehearsal.shop import Buyer, eventually
 from tests.faults.conftest import VISIBILITY_SECONDS
 from tickets import provisioning
 from tickets.models import Ticket
+from tickets.outages import DatabaseDown
 
 GIG = "nirvana-cork-1991"
 
@@ -92,6 +97,51 @@ def test_a_worker_that_is_stopped_while_a_mark_waits_says_so(shop_on_postgres, p
     eventually(lambda: postgres.ask("select count(*) from tickets_ticket where mailed_at is not null") == (1,))
     # The one window of invariant 5.
     assert shop.smtp.sink.recipients == ["ada@example.com"] * 2
+
+
+@pytest.fixture
+def by_network(database):
+    """Connect as a process of the shop does, with a pool, to PostgreSQL behind a proxy."""
+    connection = django_connection.copy("by_network")
+    connection.settings_dict |= {"HOST": "127.0.0.1", "PORT": database.port}
+    yield connection
+    database.refuse()  # Else closing the pool waits for those of its threads that still connect.
+    connection.close()
+    connection.close_pool()
+
+
+def test_who_has_met_a_silent_server_is_back_as_soon_as_it_speaks(database, by_network):
+    """The pool's threads are given up by libpq, else they would wait for two minutes for a server that is no more."""
+
+    def answers():
+        try:
+            with by_network.cursor() as cursor:
+                return cursor.execute("SELECT 1")
+        except DatabaseDown:
+            return None
+        finally:
+            by_network.close()
+
+    assert answers()
+    database.rule = lambda *_: proxy.STALL
+    database.cut()
+    assert not answers()
+    database.rule = None
+    assert eventually(answers, seconds=30)
+
+
+def test_client_and_server_give_each_other_up_once_they_vanish(by_network):
+    """No word comes from a machine that is off: what counts is what the two kernels are told to do about it."""
+    with by_network.cursor() as cursor, socket.socket(fileno=os.dup(cursor.connection.fileno())) as ours:
+        options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+        asked = [ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) for option in options]
+        assert asked == [10, 5, 3, 15_000]
+        told = cursor.connection.info.get_parameters()["options"]  # On a Unix socket PostgreSQL has no use for them.
+        assert told.split(" -c ")[1:] == [
+            "tcp_keepalives_idle=10",
+            "tcp_keepalives_interval=5",
+            "tcp_keepalives_count=3",
+        ]
 
 
 @pytest.mark.parametrize("hours", [-48, 48])
