@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import psutil
 import requests
 
 from rehearsal.proxy import Proxy
@@ -62,6 +63,16 @@ class Process:
         if self.running:
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
+
+    def dump(self) -> str:
+        """End the process; return where each thread of its children was (started with PYTHONFAULTHANDLER)."""
+        before = len(self.said)
+        children = psutil.Process(self._popen.pid).children() if self.running else []
+        for child in children:
+            child.send_signal(signal.SIGABRT)
+        psutil.wait_procs(children, SECONDS)
+        self.kill()
+        return self.said[before:]
 
     def stop(self) -> int:
         """SIGTERM; return the exit status."""
