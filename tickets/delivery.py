@@ -28,7 +28,7 @@ from tickets.queue import Received
 
 log = structlog.get_logger(__name__)
 
-THREADS = 4  # mails under way at once
+THREADS = 5  # mails under way at once: a batch of ten in two rounds, and so marked by two UPDATEs
 TOGETHER_SECONDS = 0.01  # mails that end within this of each other are marked by one UPDATE
 BACKOFF_SECONDS, BACKOFF_LIMIT = 30, 900
 HANG_UPS = 3  # after so many on one mail, the mail waits in the outbox and others have a try
