@@ -260,12 +260,12 @@ def _owner(sheet: _Sheet, ticket: Ticket) -> None:
 def _code(canvas: Canvas, code: str, x: float, y: float) -> None:
     side = len(qr.rows(code))
     canvas.saveState()
-    canvas.translate(x, y)
-    canvas.scale(QR_SIDE / side, QR_SIDE / side)
+    canvas.translate(x, y + QR_SIDE)
+    canvas.scale(QR_SIDE / side, -QR_SIDE / side)  # from the top, as its rows are
     canvas.setFillColor(PAPER)
     canvas.rect(0, 0, side, side, stroke=0, fill=1)
     canvas.setFillColor(INK)
-    # Written as it is: a path object would format each number of a few hundred rectangles.
-    places = (f"{left} {side - top - 1} {length} 1 re" for left, top, length in qr.dark(code))
-    canvas.addLiteral(" ".join([*places, "f"]))
+    # Written as it is, and all at once: a path object would format each number of a few hundred rectangles.
+    places = [number for stretch in qr.dark(code) for number in stretch]
+    canvas.addLiteral("%d %d %d 1 re " * (len(places) // 3) % tuple(places) + "f")
     canvas.restoreState()

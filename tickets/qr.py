@@ -14,6 +14,7 @@ ERROR_CORRECTION = "Q"
 # long as all the rest.
 MASK = 3
 DARK, LIGHT = b"\x00", b"\xff"
+_STRETCH = re.compile(DARK + b"+")
 PIXELS = 8  # of a PNG's module: a byte of the bitmap. A ticket's code, 41 modules, has 392 px with its quiet zone.
 
 
@@ -53,8 +54,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def dark(text: str) -> Iterator[tuple[int, int, int]]:
     """Give the dark stretches: where each starts, from the left and from the top, and how many modules it has."""
     for y, row in enumerate(rows(text)):
-        for stretch in re.finditer(DARK + b"+", row):
-            yield stretch.start(), y, stretch.end() - stretch.start()
+        for stretch in _STRETCH.finditer(row):
+            start, end = stretch.span()
+            yield start, y, end - start
 
 
 @lru_cache(maxsize=16)  # A mail shows the same code in its picture and in its PDF.
