@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.test import override_settings
 from playwright.sync_api import expect
 
 from tests.pages import all_pages
@@ -141,7 +143,7 @@ def test_keys_do_what_a_click_does(page):
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="See where that is")).to_be_focused()
+    expect(page.get_by_role("link", name="Get a ticket")).to_be_focused()
     page.get_by_role("button", name="Buy this ticket").press("Enter")
     expect(page.get_by_label("Ticket owner's name")).to_be_focused()
     page.get_by_role("link", name="E-mail: Enter").press("Enter")
@@ -165,14 +167,22 @@ def test_the_description_for_machines_is_no_script_to_the_browser(page):
 # --- As production serves them --------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def hashed(tmp_path_factory):
+    """Hash and compress the files of the shop's pages, once for all; give the settings that serve them."""
+    hashing = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    files = {"STATIC_ROOT": tmp_path_factory.mktemp("static"), "STORAGES": settings.STORAGES | {"staticfiles": hashing}}
+    with override_settings(**files):
+        others = ["swagger-ui", "admin", "barcode-detector"]
+        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=others)
+    return files
+
+
 @pytest.fixture
-def production(settings, tmp_path):
-    """Serve the shop with its files hashed and compressed; give its address."""
-    settings.STATIC_ROOT = tmp_path
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
-    }
-    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["swagger-ui", "admin"])
+def production(settings, hashed):
+    """Serve the shop as production does; give its address."""
+    for name, value in hashed.items():
+        setattr(settings, name, value)
 
     class Handler(WSGIRequestHandler):
         def log_message(self, *args):
