@@ -18,7 +18,7 @@ from statistics import median
 from bench.charts import draw
 
 RESULTS = Path(__file__).parent / "results"
-NAMES = ["publish", "deliver", "purchase", "onsale", "scale", "memory", "pages"]
+NAMES = ["publish", "deliver", "purchase", "server", "onsale", "scale", "memory", "pages"]
 
 
 def main() -> None:

@@ -2,12 +2,10 @@
 
 import asyncio
 
-import psutil
-
 from bench.client import closed_loop
 from bench.purchase import ask_api
 from bench.scale import await_mails
-from bench.stand import figures, free_port, make_gig, stand
+from bench.stand import figures, free_port, make_gig, resident, stand
 
 PURCHASES = 20_000
 CHART = [("MB", "")]
@@ -27,12 +25,8 @@ def measure(runs: int) -> dict:
                     assert {status for status, _ in answers} == {202}
                     mails += purchases
                     await_mails(here, mails, 1200)
-                    held.append({name: _resident(process) for name, process in parts.items()})
+                    held.append({name: resident(process) for name, process in parts.items()})
                 for name in parts:
                     measured[name]["MB"].append(held[1][name] / 1e6)
                     measured[name]["growth"].append(held[1][name] / held[0][name])
         return measured
-
-
-def _resident(process: psutil.Process) -> int:
-    return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])

@@ -62,7 +62,7 @@ def measure(runs: int) -> dict:
             for clients in CLIENTS:
                 for name, (server, port, ways) in shops.items():
                     for way, ask in ways.items():
-                        found = _run(here, server, closed_loop(port, ask, clients, PURCHASES))
+                        found = run_load(here, server, closed_loop(port, ask, clients, PURCHASES))
                         if run:
                             for figure, value in found.items():
                                 measured[f"{name}, {way}, {clients} at once"][figure].append(value)
@@ -71,7 +71,7 @@ def measure(runs: int) -> dict:
             for rate in RATES:
                 for name, (server, port, ways) in shops.items():
                     if name not in passed:
-                        found = _run(here, server, open_loop(port, ways["API"], rate, OPEN_SECONDS))
+                        found = run_load(here, server, open_loop(port, ways["API"], rate, OPEN_SECONDS))
                         for figure, value in found.items():
                             measured[f"{name}, API, {rate} a second"][figure].append(value)
                         if found["p99 ms"] > GIVE_UP_MS:
@@ -79,7 +79,8 @@ def measure(runs: int) -> dict:
         return measured
 
 
-def _run(here: Stand, server, load) -> dict[str, float]:
+def run_load(here: Stand, server, load) -> dict[str, float]:
+    """Let `load` buy; return its rate, its waits, and who used how much CPU for a purchase."""
     parts = {"web": server, "PostgreSQL": here.postgres, "SQS": here.sqs}
     used = {part: tree_seconds(process) for part, process in parts.items()}
     own, began = cpu_seconds(), time.perf_counter()

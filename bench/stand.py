@@ -215,6 +215,11 @@ def tree_seconds(process: psutil.Process) -> float:
     return total
 
 
+def resident(process: psutil.Process) -> int:
+    """Give the bytes of memory that a process and its children hold."""
+    return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)])
+
+
 def figures() -> dict:
     """Collect values as collected[contender][figure].append(value)."""
     return defaultdict(lambda: defaultdict(list))
