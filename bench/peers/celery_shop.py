@@ -19,6 +19,6 @@ if os.environ.get("CELERY") == "best":  # What was found fastest here.
     app.conf.broker_transport_options |= {"polling_interval": 0, "wait_time_seconds": 1}
 
 
-@app.task
+@app.task(autoretry_for=(Exception,), default_retry_delay=1)
 def deliver(pk: str) -> None:
     mail(pk)

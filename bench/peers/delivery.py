@@ -21,9 +21,14 @@ def mail(*pks: str) -> None:
     if not hasattr(_kept, "mailer"):
         _kept.mailer = Mailer()
     claimed = Ticket.objects.claim(pks, LEASE)
-    for ticket in claimed:
-        purchases.deliver(ticket, _kept.mailer)
-    Ticket.objects.mark_mailed(claimed)
+    try:
+        for ticket in claimed:
+            purchases.deliver(ticket, _kept.mailer)
+        Ticket.objects.mark_mailed(claimed)
+    except Exception:
+        # Or its repetition finds it claimed, takes that for done, and the ticket is never mailed.
+        Ticket.objects.release(claimed)
+        raise
 
 
 def loop() -> None:

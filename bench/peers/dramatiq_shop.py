@@ -15,6 +15,6 @@ dramatiq.set_broker(
 )
 
 
-@dramatiq.actor
+@dramatiq.actor(min_backoff=1000)
 def deliver(pk: str) -> None:
     mail(pk)
