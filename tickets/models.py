@@ -28,7 +28,7 @@ PUBLISH_LEASE = timedelta(seconds=15)
 
 def validate_time_zone(name: str) -> None:
     if name not in available_timezones():
-        raise ValidationError("%(name)s is no time zone: use a name like Europe/London.", params={"name": name})
+        raise ValidationError(_("%(name)s is no time zone: use a name like Europe/London."), params={"name": name})
 
 
 class GigQuerySet(models.QuerySet):
@@ -122,11 +122,12 @@ class Gig(models.Model):
 
     def clean(self):
         if self.capacity is not None and self.capacity < self.sold:
-            raise ValidationError({"capacity": f"{self.sold} are sold already: {self.capacity} is too few."})
+            words = _("%(sold)s are sold already: %(capacity)s is too few.")
+            raise ValidationError({"capacity": words % {"sold": self.sold, "capacity": self.capacity}})
         for name in ("departs_at", "sales_start", "sales_end"):
             # What is the last or the first day there is has none in another time zone, and no page could say it.
             if (moment := getattr(self, name)) and not 1900 <= moment.year <= 9998:
-                raise ValidationError({name: "Enter a year from 1900 to 9998."})
+                raise ValidationError({name: _("Enter a year from 1900 to 9998.")})
 
     @property
     def year(self) -> int:
@@ -158,7 +159,7 @@ class Gig(models.Model):
 
 class Purchase(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    gig = models.ForeignKey(Gig, on_delete=models.PROTECT, related_name="purchases")
+    gig = models.ForeignKey(Gig, models.PROTECT, related_name="purchases", verbose_name=_("gig"))
     token = models.CharField(
         max_length=80, unique=True, help_text="The submission that made it; a second one finds it."
     )

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from tickets import codes, privacy
 from tickets.models import Purchase, Ticket
+from tickets.templatetags.waits import brief
 
 
 class Event(NamedTuple):
@@ -54,7 +55,7 @@ def story(ticket: Ticket) -> list[Event]:
         events.append(Event(_("Parked"), ticket.parked_at, privacy.mask(ticket.parked_cause), bad=True))
     if ticket.mailed_at:
         wait = (ticket.mailed_at - ticket.mail_asked_at).total_seconds()
-        words = _("to %(email)s, %(seconds).1f s after it was asked for") % {"email": ticket.email, "seconds": wait}
+        words = _("to %(email)s, %(wait)s after it was asked for") % {"email": ticket.email, "wait": brief(wait)}
         events.append(Event(_("Mailed"), ticket.mailed_at, words))
     if ticket.readdressed_at:
         events.append(Event(_("Address corrected"), ticket.readdressed_at, who=_("the buyer")))

@@ -1,17 +1,22 @@
 """Gigs from a file, in the browser: what would change is shown first, then made, all or nothing."""
 
 import hashlib
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.shortcuts import redirect, render
+from django.utils.formats import localize
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tickets import catalogue
-from tickets.catalogue import CatalogueError, Imported
+from tickets.catalogue import CatalogueError, Change, Imported
+from tickets.models import Gig
 
 MAX_BYTES = 1024 * 1024  # some 2,000 gigs: it waits in the session for the confirmation
 KEY = "gigs_to_import"
@@ -75,6 +80,8 @@ class GigImport:
         return redirect("admin:tickets_gig_changelist")
 
     def _page(self, request, status=200, **values):
+        if imported := values.get("imported"):
+            values["changes"] = [(change, _fields(change)) for change in imported.changes]
         page = {**self.admin_site.each_context(request), "opts": self.opts, "title": _("Import gigs"), **values}
         return render(request, "admin/tickets/gig/import.html", page, status=status)
 
@@ -82,3 +89,19 @@ class GigImport:
 def _digest(imported: Imported) -> str:
     told = [(change.gig.slug, change.is_new, change.fields) for change in imported.changes]
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _fields(change: Change) -> list[tuple[str, str, str]]:
+    """Give each field's label, what it says now, and what it would say, in the reader's language."""
+
+    def said(value) -> str:
+        if value in (None, ""):
+            return "–"  # noqa: RUF001
+        if isinstance(value, bool):
+            return _("Yes") if value else _("No")
+        if isinstance(value, datetime):
+            value = value.astimezone(ZoneInfo(change.gig.time_zone))  # as the form shows it
+        return localize(value)
+
+    labels = {name: capfirst(Gig._meta.get_field(name).verbose_name) for name in change.fields}
+    return [(labels[name], said(before), said(after)) for name, (before, after) in change.fields.items()]

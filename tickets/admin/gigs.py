@@ -78,7 +78,7 @@ class GigAdmin(GigImport, admin.ModelAdmin):
     @admin.display(description=_("departure"), ordering="departs_at")
     def leaves(self, gig):
         """Say it as the form does, in the collection point's time."""
-        return date_format(gig.departure, "j M Y, H:i")
+        return date_format(gig.departure, "DATETIME_FORMAT")
 
     def get_list_display(self, request):
         return [*self.list_display, *(["revenue"] if request.user.has_perm("tickets.see_revenue") else [])]

@@ -48,8 +48,7 @@ def day(value: date) -> str:
 @register.filter(expects_localtime=True)
 def brief_day(value: date) -> str:
     """Say a day in few letters: 20 Aug 1991."""
-    # Translators: a short date's format, see Django's template filter `date`.
-    return _say(value, _("j M Y"))
+    return _say(value, "DATE_FORMAT")
 
 
 @register.filter
@@ -62,10 +61,10 @@ def moment(value: datetime, zone: str = "") -> str:
 
 
 @register.filter
-def price(value: Decimal) -> str:
+def price(value: Decimal, digits: int = 2) -> str:
     """Say a price in US dollars: $120.00."""
     # Translators: a price in US dollars.
-    return _("$%(amount)s") % {"amount": number_format(value, 2, force_grouping=True)}
+    return _("$%(amount)s") % {"amount": number_format(value, digits, force_grouping=True)}
 
 
 def _say(value: date, pattern: str) -> str:
