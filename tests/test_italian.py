@@ -232,4 +232,6 @@ def test_what_an_import_would_change(client, admin_user, gig):
     ]
     file = SimpleUploadedFile("gigs.json", json.dumps([{"slug": gig.slug, "time_zone": "Cork"}]).encode())
     answer = client.post("/admin/tickets/gig/import/", {"file": file}, headers={"Accept-Language": "it"})
-    assert "Cork non è un fuso orario: usa un nome come Europe/London." in html.unescape(answer.content.decode())
+    assert "concerto 1, time_zone: Cork non è un fuso orario: usa un nome come Europe/London." in html.unescape(
+        answer.content.decode()
+    )

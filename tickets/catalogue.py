@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.core.validators import slug_re
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from tickets.models import Gig, validate_time_zone
 
@@ -93,13 +94,14 @@ def bring_in(rows: list[tuple[str, dict]]) -> Imported:
     changes: list[Change] = []
     with transaction.atomic():
         # What is no slug is the form's to name: PostgreSQL takes no NUL, and no half of a surrogate pair.
-        slugs = [row["slug"] for _, row in rows if slug_re.fullmatch(str(row["slug"]))]
+        slugs = [row["slug"] for _place, row in rows if slug_re.fullmatch(str(row["slug"]))]
         # Locked, so that no sale comes between the look at what is sold and the new capacity.
         known = Gig.objects.select_for_update().in_bulk(slugs, field_name="slug")
         for place, row in rows:
             slug = row["slug"]
             if slug in seen:
-                problems.append(f"{place}, slug: {slug} stands in {seen[slug]} already")
+                words = _("%(place)s, slug: %(slug)s stands in %(other)s already")
+                problems.append(words % {"place": place, "slug": slug, "other": seen[slug]})
                 continue
             seen[slug] = place
             form = _form(row, known.get(slug))
@@ -126,23 +128,24 @@ def bring_in(rows: list[tuple[str, dict]]) -> Imported:
 def read(name: str, data: bytes) -> list[tuple[str, dict[str, str]]]:
     """Read a file's rows, each with its place for people; raise CatalogueError where that can't be done."""
     if len(data) > MAX_BYTES:
-        raise CatalogueError([f"{name}: more than a catalogue has ({MAX_BYTES:,} bytes)"])
+        raise CatalogueError([_("%(name)s: more than a catalogue has (10 MB)") % {"name": name}])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CatalogueError([f"{name}: not UTF-8 at byte {error.start}: save it as UTF-8"]) from error
+        words = _("%(name)s: not UTF-8 at byte %(byte)s: save it as UTF-8")
+        raise CatalogueError([words % {"name": name, "byte": error.start}]) from error
     match Path(name).suffix.lower():
         case ".json":
             rows = _read_json(text)
         case ".csv":
             rows = _read_csv(text)
         case _:
-            raise CatalogueError([f"{name}: the name must end in .json or .csv"])
+            raise CatalogueError([_("%(name)s: the name must end in .json or .csv") % {"name": name}])
     problems = [f"{place}: {problem}" for place, row in rows for problem in _misfits(row)]
     if problems:
         raise CatalogueError(problems)
     if not rows:
-        raise CatalogueError([f"{name}: there is no gig in it"])
+        raise CatalogueError([_("%(name)s: there is no gig in it") % {"name": name}])
     return rows
 
 
@@ -150,31 +153,32 @@ def _read_json(text: str) -> list[tuple[str, dict]]:
     try:
         entries = json.loads(text)
     except RecursionError as error:
-        raise CatalogueError(["not JSON: nested too deep"]) from error
+        raise CatalogueError([_("not JSON: nested too deep")]) from error
     except ValueError as error:
-        raise CatalogueError([f"not JSON: {error}"]) from error
+        raise CatalogueError([_("not JSON: %(error)s") % {"error": error}]) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise CatalogueError(["not a list of gigs: expected [{…}, {…}]"])
-    return [(f"gig {number}", entry) for number, entry in enumerate(entries, start=1)]
+        raise CatalogueError([_("not a list of gigs: expected [{…}, {…}]")])
+    return [(_("gig %(number)s") % {"number": number}, entry) for number, entry in enumerate(entries, start=1)]
 
 
 def _read_csv(text: str) -> list[tuple[str, dict]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
     try:
-        return [(f"line {reader.line_num}", row) for row in reader]
+        return [(_("line %(number)s") % {"number": reader.line_num}, row) for row in reader]
     except csv.Error as error:
-        raise CatalogueError([f"after line {reader.line_num}: {error}"]) from error
+        words = _("after line %(number)s: %(error)s")
+        raise CatalogueError([words % {"number": reader.line_num, "error": error}]) from error
 
 
 def _misfits(row: dict) -> list[str]:
-    unknown = [repr(column) if column else "a value without a column" for column in row if column not in FIELDS]
+    unknown = [repr(column) if column else _("a value without a column") for column in row if column not in FIELDS]
     wrong = [
-        f"{column}: a text, a number, true, false or null was expected"
+        _("%(column)s: a text, a number, true, false or null was expected") % {"column": column}
         for column, value in row.items()
         if column in FIELDS and not isinstance(value, str | int | float | bool | None)
     ]
-    missing = [] if row.get("slug") else ["slug: a gig can't do without"]
-    return [f"unknown column {column}" for column in unknown] + wrong + missing
+    missing = [] if row.get("slug") else [_("slug: a gig can't do without")]
+    return [_("unknown column %(column)s") % {"column": column} for column in unknown] + wrong + missing
 
 
 def _form(row: dict, gig: Gig | None) -> GigForm:
