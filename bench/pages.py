@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from statistics import quantiles
 
 from bench.client import Connection, closed_loop, get
+from bench.purchase import DJANGOS
 from bench.stand import cpu_seconds, figures, free_port, stand, tree_seconds
 
 REQUESTS, CLIENTS = 1500, 16
@@ -23,7 +24,7 @@ def measure(runs: int) -> dict:
         ours, bare = free_port(), free_port()
         servers = {
             ours: stack.enter_context(here.web(ours)),
-            bare: stack.enter_context(here.web(bare, DJANGO_SETTINGS_MODULE="bench.peers.startproject")),
+            bare: stack.enter_context(here.web(bare, *DJANGOS, DJANGO_SETTINGS_MODULE="bench.peers.startproject")),
         }
         pages = {
             "bare Django view": (bare, "/bare"),

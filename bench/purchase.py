@@ -20,13 +20,14 @@ OPEN_SECONDS = 8
 CHART = [("a second", "at once"), ("p99 ms", "at once"), ("p99 ms", "a second")]
 GIVE_UP_MS = 250  # p99 at which the open loop goes no higher
 
-# name: settings, the API's path, the page's path. "plain" is what startproject and a tutorial make of it; with "our
-# settings" it has the shop's middleware, pool and health check, and lacks what happens between form and answer.
+OURS, DJANGOS = ("timelessmusic.wsgi:application",), ("django.core.wsgi:get_wsgi_application", "--factory")
+# name: application, settings, the API's path, the page's path. "plain" is what startproject and a tutorial make of it.
+# With "our settings" it has the shop's middleware, pool and health check, and lacks what happens from form to answer.
 CONTENDERS = {
-    "ours": ("timelessmusic.settings", "/api/purchase", "/gigs/{}/"),
-    "plain": ("bench.peers.startproject", "/api/purchase", "/gigs/{}/"),
-    "plain, our settings": ("bench.peers.shops", "/api/purchase", "/gigs/{}/"),
-    "Celery": ("bench.peers.startproject", "/api/delayed", "/delayed/{}/"),
+    "ours": (OURS, "timelessmusic.settings", "/api/purchase", "/gigs/{}/"),
+    "plain": (DJANGOS, "bench.peers.startproject", "/api/purchase", "/gigs/{}/"),
+    "plain, our settings": (OURS, "bench.peers.shops", "/api/purchase", "/gigs/{}/"),
+    "Celery": (DJANGOS, "bench.peers.startproject", "/api/delayed", "/delayed/{}/"),
 }
 CARD = {
     "nameOnCard": "A Lovelace",
@@ -54,9 +55,9 @@ def measure(runs: int) -> dict:
     with stand() as here, ExitStack() as stack:
         gig, measured = make_gig(), figures()
         shops = {}
-        for name, (settings, api, page) in CONTENDERS.items():
+        for name, (application, settings, api, page) in CONTENDERS.items():
             port = free_port()
-            server = stack.enter_context(here.web(port, DJANGO_SETTINGS_MODULE=settings))
+            server = stack.enter_context(here.web(port, *application, DJANGO_SETTINGS_MODULE=settings))
             shops[name] = (server, port, {"API": ask_api(api, gig.slug), "page": ask_page(port, page.format(gig.slug))})
         for run in range(runs + 1):  # The first one warms up.
             for clients in CLIENTS:

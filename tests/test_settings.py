@@ -102,6 +102,13 @@ def test_the_web_server_stops_with_the_same_line(name, line):
     assert run("-c", "import timelessmusic.wsgi", **{name: None}) == (1, f"timelessmusic: {line}\n")
 
 
+def test_a_web_servers_collector_looks_at_nothing_that_stays():
+    code = (
+        "import gc, timelessmusic.wsgi; raise SystemExit(0 if gc.get_freeze_count() > 50_000 else 'all is looked at')"
+    )
+    assert run("-c", code) == (0, "")
+
+
 def test_origins_may_be_several_with_ports():
     code = "from django.conf import settings; raise SystemExit(' '.join(settings.CORS_ALLOWED_ORIGINS))"
     changes = {
