@@ -86,6 +86,7 @@ def test_axe_finds_nothing_in_light_or_dark_and_nothing_is_cut_off_or_covered(pa
         for width, letters in WINDOWS:
             page.set_viewport_size({"width": width, "height": 900})
             browser.send("Page.setFontSizes", {"fontSizes": {"standard": letters}})
+            assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == f"{letters}px"
             found[what, width, letters] = {name: texts for name, texts in page.evaluate(COVERED).items() if texts}
     assert {where: wrong for where, wrong in found.items() if wrong} == {}
 
