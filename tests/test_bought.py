@@ -2,7 +2,6 @@
 
 import html
 import re
-import time
 import uuid
 from datetime import timedelta
 
@@ -89,18 +88,25 @@ def test_the_calendar_has_an_event_for_each_ticket_that_stands(client, gig, sqs)
 # --- Send it again, wrong address? ----------------------------------------------------------------
 
 
-def test_a_ticket_is_sent_again_once_a_minute_and_three_times_an_hour(client, ticket, work, mailoutbox, monkeypatch):
+def test_a_ticket_is_sent_again_after_pauses_twice_as_long_each_time(client, ticket, work, mailoutbox, settings):
+    settings.CACHE_URL = "redis://127.0.0.1:1/0"  # Away: this is no reason to send whatever is asked for.
     publish([ticket])
     work()
     again, _ = _addresses(ticket)
     answers = []
-    now = time.time()
-    for minute in (0, 0.5, 2, 4, 6):
-        monkeypatch.setattr(time, "time", lambda minute=minute: now + minute * 60)
+    for minutes in (0, 0.9, 1, 1.9, 2, 3.9, 4):
+        Ticket.objects.update(mail_asked_at=timezone.now() - timedelta(minutes=minutes))
         answers.append(client.post(again).status_code)
         work()
-    assert answers == [302, 429, 302, 302, 429]
-    assert [mail.to for mail in mailoutbox] == [["Ada Lovelace <ada@example.com>"]] * 4
+    assert answers == [302, 429, 302, 429, 302, 429, 302]
+    assert [mail.to for mail in mailoutbox] == [["Ada Lovelace <ada@example.com>"]] * 5
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(59, 429), (60, 302)])
+def test_no_pause_is_longer_than_an_hour(client, ticket, minutes, status):
+    asked = timezone.now() - timedelta(minutes=minutes)
+    Ticket.objects.update(mailed_at=asked, mail_asked_at=asked, mailing=1000)
+    assert client.post(_addresses(ticket)[0]).status_code == status
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(client, ticket):

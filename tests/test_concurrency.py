@@ -163,6 +163,12 @@ def test_a_buyer_at_two_devices_corrects_the_address_once(make_gig, sqs):
     assert (ticket.mailing, ticket.edition) == (2, 2)
 
 
+def test_a_buyer_at_two_devices_is_mailed_again_once(make_gig, sqs):
+    [ticket] = buy(make_gig(), [ADA], "token").tickets
+    assert sorted(_at_once(6, lambda _: aftersales.mail_own_again(ticket))) == [False] * 5 + [True]
+    assert Ticket.objects.get().mailing == 2
+
+
 def test_whatever_becomes_of_a_ticket_at_once_it_is_in_one_place_and_its_seat_in_one(make_gig, sqs):
     """Buyers, the organiser, a relay and a worker: no deadlock, and a cancelled ticket stays one."""
     gig = make_gig(capacity=40)

@@ -3,9 +3,13 @@
 Each is one filtered UPDATE that tells by its row count whether it applied, so two people at once do it once.
 """
 
+import math
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from tickets import purchases
 from tickets.models import PUBLISH_LEASE, Gig, Ticket
@@ -14,6 +18,21 @@ from tickets.models import PUBLISH_LEASE, Gig, Ticket
 def mail_again(ticket: Ticket) -> bool:
     """Mail a ticket once more, its code unchanged; return False where it is cancelled."""
     return _mail(ticket)
+
+
+def mail_own_again(ticket: Ticket) -> bool:
+    """Do the same for the buyer, whom nobody checks and who may press twice: once after each mail."""
+    return _mail(ticket, Q(mailing=ticket.mailing))
+
+
+def own_mail_wait(ticket: Ticket) -> int:
+    """Return the whole seconds until that may be: at once, after a minute, then twice as long each time, up to an hour.
+
+    Whoever finds none of three mails has a wrong address, or a full inbox. The row knows when it was and how often, so
+    this holds while the cache is away, too.
+    """
+    pause = timedelta(minutes=min(2**ticket.mailing // 4, 60))
+    return max(0, math.ceil((ticket.mail_asked_at + pause - timezone.now()).total_seconds()))
 
 
 def correct_address(ticket: Ticket, email: str) -> bool:

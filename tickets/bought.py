@@ -11,7 +11,7 @@ from django.utils.http import http_date
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tickets import aftersales, calendars, codes, limits, qr
+from tickets import aftersales, calendars, codes, qr
 from tickets.forms import AddressForm
 from tickets.models import Purchase, Ticket
 
@@ -76,11 +76,11 @@ def mail_again(request, pk, ticket_id):
         return redirect("purchase", pk)
     ticket = _ticket_of(pk, ticket_id)
     if ticket.mailed_at or ticket.parked_at:  # Else the mail is still to come.
-        if wait := limits.mail_again_wait(ticket):
+        if wait := aftersales.own_mail_wait(ticket):
             page = _page(request, _purchase(pk), status=429, wait=wait, waits=ticket)
             page["Retry-After"] = wait
             return page
-        aftersales.mail_again(ticket)
+        aftersales.mail_own_again(ticket)  # No? Then it is on its way already.
     return redirect(ticket.purchase)
 
 

@@ -16,7 +16,7 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -24,13 +24,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tickets.breaker import Breaker, BreakerOpen
-from tickets.models import Purchase, Ticket
+from tickets.models import Purchase
 
 log = structlog.get_logger(__name__)
 breaker = Breaker(failure=StorageError)
 
-# Of one ticket: who finds none of three mails has a wrong address, or a full inbox.
-MAIL_AGAIN_LIMITS = parse_many("1/minute;3/hour")
 CACHE_SECONDS = 0.5  # for Redis to connect, then to answer: a buyer waits for it
 # An address alone or with a port, as proxies write it: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443.
 _ADDRESS = re.compile(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+|(.+)")
@@ -75,11 +73,6 @@ def purchase_wait(request, token: str) -> int:
     if wait and Purchase.objects.filter(token=token).exists():
         return 0
     return wait
-
-
-def mail_again_wait(ticket: Ticket) -> int:
-    """Count a mail that is asked for once more; return 0 where it may go, else the whole seconds until it may."""
-    return _count("mail again", str(ticket.pk), MAIL_AGAIN_LIMITS)
 
 
 def _count(what: str, whose: str, rates: list[RateLimitItem]) -> int:
