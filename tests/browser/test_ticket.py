@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import zxingcpp
+from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
@@ -68,6 +69,7 @@ def test_it_opens_without_a_network_once_it_was_seen(page, ticket):
     expect(page.get_by_text("Zoë 🎸 Ötzi")).to_be_visible()
     assert _read(page.screenshot()) == [ticket.code]
     assert page.locator(".admission-code").evaluate("code => getComputedStyle(code).display") == "grid"
+    assert Axe().run(page).response["violations"] == []
     # That page alone.
     assert page.evaluate(REGISTRATIONS) == ["/tickets/"]
     with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
