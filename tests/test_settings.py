@@ -145,3 +145,12 @@ def test_options_in_the_database_url_are_kept():
         "DJANGO_SETTINGS_MODULE": "timelessmusic.settings",
     }
     assert run("-c", code, **changes) == (1, "require\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "sent"), [("", True), ("?options=%20", False), ("?options=-c%20lock_timeout=1", True)]
+)
+def test_a_pooler_that_refuses_options_is_sent_none(query, sent):
+    code = "from django.conf import settings; raise SystemExit('options' in settings.DATABASES['default']['OPTIONS'])"
+    changes = {"DATABASE_URL": f"postgresql://host/shop{query}", "DJANGO_SETTINGS_MODULE": "timelessmusic.settings"}
+    assert run("-c", code, **changes) == (int(sent), "")

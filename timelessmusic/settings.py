@@ -193,6 +193,9 @@ elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
         " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
         **DATABASES["default"].get("OPTIONS", {}),
     }
+    # RDS Proxy and PgBouncer refuse a connection that comes with any: …?options=%20 leaves them to the role's settings.
+    if not DATABASES["default"]["OPTIONS"]["options"].strip():
+        del DATABASES["default"]["OPTIONS"]["options"]
 else:
     raise ImproperlyConfigured("DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:///file")
 
