@@ -8,6 +8,7 @@ import pytest
 from rehearsal import proxy
 from rehearsal.shop import eventually
 from tickets import provisioning, queue
+from tickets.delivery import THREADS
 from tickets.models import Ticket
 
 
@@ -59,15 +60,16 @@ def test_in_the_middle_of_a_batch_the_rest_is_handed_back_at_once(shop, sell, ho
     shop.sqs.rule = note
     sell(*"abcdefghij")
     worker = shop.worker()
-    eventually(lambda: len(held) == 4)  # One a thread.
+    eventually(lambda: len(held) == THREADS)  # One a thread.
     worker.signal(signal.SIGTERM)
     go_on.set()
     assert worker.wait() == 0
-    assert "mailed 4, parked 0, put off 0, published 0" in worker.said
-    assert "handed back 6 messages" in worker.said
+    rest = 10 - THREADS
+    assert f"mailed {THREADS}, parked 0, put off 0, published 0" in worker.said
+    assert f"handed back {rest} messages" in worker.said
     left = provisioning.describe()
-    assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (6, 0, 4)
-    assert [number for number in handed_back if number] == [6]  # In one call; the others are heartbeats.
+    assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (rest, 0, THREADS)
+    assert [number for number in handed_back if number] == [rest]  # In one call; the others are heartbeats.
     shop.worker()
     eventually(lambda: Ticket.objects.mailed().count() == 10)
     assert shop.smtp.sink.recipients == [f"{letter}@example.com" for letter in "abcdefghij"]
@@ -77,12 +79,12 @@ def test_what_was_received_ahead_is_handed_back_too(shop, sell, hold):
     held, go_on = hold
     sell(*(f"{number}" for number in range(20)))
     worker = shop.worker()
-    eventually(lambda: len(held) == 4 and provisioning.describe().in_flight == 20)
+    eventually(lambda: len(held) == THREADS and provisioning.describe().in_flight == 20)
     worker.signal(signal.SIGTERM)
     go_on.set()
     assert worker.wait() == 0
     left = provisioning.describe()
-    assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (16, 0, 4)
+    assert (left.waiting, left.in_flight, Ticket.objects.mailed().count()) == (20 - THREADS, 0, THREADS)
     assert [message.receive_count for message in queue.receive(wait_seconds=1)] == [2] * 10
 
 
