@@ -98,7 +98,13 @@ def test_what_is_wrong_would_be_found(page):
     page.evaluate("document.querySelector('h1').style.color = '#ddd'")
     page.evaluate("document.querySelector('#id_q').labels[0].remove()")
     assert _complaints(page, **LIGHT).keys() >= {"color-contrast", "label"}
-    page.evaluate("document.querySelector('.lead').style = 'position: absolute; top: 5em; left: 0; text-wrap: nowrap'")
+    page.evaluate(
+        """() => {
+          const {top} = document.querySelector("h1").getBoundingClientRect(), lead = document.querySelector(".lead");
+          document.body.append(lead);
+          lead.style = `position: absolute; top: ${top + 10}px; left: 0; text-wrap: nowrap`;
+        }"""
+    )
     assert all(page.evaluate(COVERED).values())
 
 
