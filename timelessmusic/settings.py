@@ -193,7 +193,8 @@ elif ENGINE == "django.db.backends.postgresql" and DATABASES["default"]["NAME"]:
         " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
         **DATABASES["default"].get("OPTIONS", {}),
     }
-    # RDS Proxy and PgBouncer refuse a connection that comes with any: …?options=%20 leaves them to the role's settings.
+    # A pooler (RDS Proxy, PgBouncer) may refuse a connection that comes with any: …?options=%20 sends none, and leaves
+    # them to the role's settings.
     if not DATABASES["default"]["OPTIONS"]["options"].strip():
         del DATABASES["default"]["OPTIONS"]["options"]
 else:
