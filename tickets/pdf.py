@@ -11,6 +11,7 @@ characters are in the file either way.
 import io
 import re
 import zlib
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from textwrap import wrap
 from typing import NamedTuple
@@ -19,11 +20,12 @@ from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
 from reportlab import rl_config
 from reportlab.lib.colors import HexColor
+from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from tickets import qr, shaping
+from tickets import qr, shaping, terms
 from tickets.models import Ticket
 from tickets.templatetags.local import day, moment, price
 
@@ -37,6 +39,7 @@ STUB_TOP, STUB_LEFT = STUB_Y + STUB_HEIGHT, LEFT + 20
 NAME_LINE = 34  # characters of a name's line: three lines hold the longest
 QR_SIDE = 160  # 56 mm: a module of 1.1 mm
 STUB_MEASURE = MEASURE - QR_SIDE - 58
+COLUMN = MEASURE / 2 - 14  # its width
 BLANKS = 100  # kept, 6 KB each
 OWNER = "owner"  # the form to fill in
 
@@ -103,8 +106,10 @@ def _blank(
     canvas.beginForm(OWNER)
     canvas.endForm()
     canvas.doForm(OWNER)
-    sheet.write(_("Show this page at the collection point, on paper or on your phone."), LEFT, 210, TEXT, 11, SOFT)
-    sheet.write(_("TimelessMusic is a demo: your card was not charged."), LEFT, 192, TEXT, 11, SOFT)
+    sheet.write(_("Show this page at the collection point, on paper or on your phone."), LEFT, 222, TEXT, 11, SOFT)
+    sheet.write(_("TimelessMusic is a demo: your card was not charged."), LEFT, 206, TEXT, 11, SOFT)
+    sheet.column(LEFT, _("What is included"), [*terms.INCLUDED, terms.NOT_INCLUDED])
+    sheet.column(RIGHT - COLUMN, _("If you can't go"), terms.REFUNDS)
     if sheet.missing:
         _explain_missing(sheet)
     pdf = canvas.getpdfdata()
@@ -117,7 +122,7 @@ def _blank(
 
 def _explain_missing(sheet: "_Sheet") -> None:
     note = _("%(sign)s stands for letters that this page can't print. Your ticket is valid all the same.")
-    sheet.write(note % {"sign": shaping.MISSING}, LEFT, 174, TEXT, 11, SOFT)
+    sheet.write(note % {"sign": shaping.MISSING}, LEFT, 190, TEXT, 11, SOFT)
 
 
 @cache
@@ -168,6 +173,16 @@ class _Sheet:
         self.canvas.line(LEFT, y, RIGHT, y)
         self.write(name, LEFT, y - 17, TEXT, 10, SOFT)
         self.write(value, LEFT, y - 35, BOLD, 14)
+
+    def column(self, x: float, heading: str, points: Iterable[str]) -> None:
+        """Write small print at the foot of the page."""
+        y = 162
+        self.write(heading.upper(), x, y, DISPLAY, 18)
+        for point in points:
+            y -= 4
+            for line in simpleSplit(str(point), TEXT, 9, COLUMN):
+                y -= 11.5
+                self.write(line, x, y, TEXT, 9, SOFT)
 
 
 def _has(font: str, text: str) -> bool:

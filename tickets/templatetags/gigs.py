@@ -3,6 +3,7 @@
 from django import template
 
 from tickets import images
+from tickets import terms as ticket_terms
 
 register = template.Library()
 
@@ -20,3 +21,9 @@ def few_left(gig) -> bool:
 def picture(gig, name: str) -> str:
     """Give the address of one of a gig's pictures: poster, poster_png, preview or map."""
     return images.address(gig, name) if gig else ""
+
+
+@register.inclusion_tag("tickets/_terms.html")
+def terms() -> dict:
+    """Say what a ticket includes, and what becomes of one whose owner can't go."""
+    return {"terms": ticket_terms}
