@@ -169,6 +169,26 @@ def test_what_was_typed_is_shown_again_but_for_card_number_and_cvc(buy):
     assert [secret for secret in ("4242 4242", "42424242", 'value="987"') if secret in page] == []
 
 
+AGAIN = "Type it again: for your safety it isn't kept."
+
+
+@pytest.mark.parametrize("changes", [{"email": "nonsense"}, {"price": "100.00"}, {"add": "1"}, {"language": "it"}])
+def test_what_isnt_kept_of_the_card_says_so_beside_its_field(buy, changes):
+    form = buy(**changes).context["form"]
+    help_texts = {field.name: (f"{field.help_text}", field.aria_describedby) for field in form if field.help_text}
+    assert help_texts == {
+        "card_number": (AGAIN, "id_card_number_helptext"),
+        "card_cvc": (AGAIN, "id_card_cvc_helptext"),
+    }
+
+
+def test_what_was_never_typed_or_never_left_the_page_isnt_asked_for_again(buy, client, gig, payload):
+    empty = payload(card_number="", card_cvc="", add="1")
+    kept = client.post(gig.get_absolute_url(), payload(email="nonsense"), headers={"hx-request": "true"})
+    answers = [client.get(gig.get_absolute_url()), client.post(gig.get_absolute_url(), empty), kept]
+    assert [AGAIN in html.unescape(answer.content.decode()) for answer in answers] == [False] * 3
+
+
 def test_card_data_reaches_no_row_message_mail_or_log(buy, caplog):
     caplog.set_level(logging.DEBUG)
     buy(card_cvc="987")

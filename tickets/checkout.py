@@ -88,6 +88,8 @@ def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **wh
         wrong = [field for each in (*owners, form) for field in each.visible_fields() if field.errors]
         if wrong:
             _focus(wrong[0])
+    if form and not request.htmx:  # With htmx the card never leaves the browser's page.
+        form.ask_for_unprinted()
     page = {
         "gig": gig,
         "form": form,

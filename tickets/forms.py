@@ -192,6 +192,12 @@ class PurchaseForm(CardForm):
         error_messages=dict.fromkeys(["required", "invalid"], _("Reload this page: it lost the price.")),
     )
 
+    def ask_for_unprinted(self) -> None:
+        """Say beside each field whose value the page doesn't send back that it has to be typed once more."""
+        for field in self.visible_fields():
+            if isinstance(field.field.widget, Unprinted) and field.value():
+                field.help_text = _("Type it again: for your safety it isn't kept.")
+
     @sensitive_variables()
     def clean_card_expiry(self):
         month, year = payment.read_expiry(self.cleaned_data["card_expiry"])
