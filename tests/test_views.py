@@ -1,4 +1,5 @@
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -66,6 +67,32 @@ def test_a_gig_that_cant_be_bought_is_shown_without_a_form(client, gig, changes)
     Gig.objects.update(**changes)
     page = client.get(gig.get_absolute_url())
     assert (page.status_code, page.context["form"]) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mark", "seats"),
+    [
+        ({"sold": 10}, "sold out", "None left of 10"),
+        ({"sales_start": datetime(2030, 11, 29, 23, tzinfo=UTC)}, "on sale 30 Nov 2030", "10"),  # in Rome
+        ({"sales_end": timezone.now()}, "sale closed", None),
+        ({"departs_at": timezone.now()}, "departed", None),
+    ],
+)
+def test_a_gig_that_cant_be_bought_says_so_at_the_top_and_offers_no_seat_in_vain(client, gig, changes, mark, seats):
+    Gig.objects.update(time_zone="Europe/Rome", **changes)
+    page = client.get(gig.get_absolute_url()).content.decode()
+    assert re.search(r'<h1>.*?<a class="flag[^"]*" href="#not-on-sale">(.*?)</a>', page, re.DOTALL)[1] == mark
+    found = re.search(r"<dt>Seats</dt>\s*<dd>(.*?)</dd>", page)
+    assert (found and found[1]) == seats
+
+
+@pytest.mark.parametrize(("changes", "over"), [({"departs_at": timezone.now()}, True), ({"sold": 10}, False)])
+def test_what_has_left_is_spoken_of_as_gone(client, gig, changes, over):
+    Gig.objects.update(**changes)
+    page = client.get(gig.get_absolute_url()).content.decode()
+    assert [words in page for words in ("The time machine left", "Where it left")] == [over] * 2
+    coming = ("The time machine leaves", "Where it leaves", "Be there 30 minutes before", "and refunds", "24 hours")
+    assert [words in page for words in coming] == [not over] * 5
 
 
 def test_an_unpublished_gig_is_not_there(client, gig):

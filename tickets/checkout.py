@@ -80,7 +80,8 @@ def _page_for_all(request, gig: Gig) -> HttpResponse:
 @sensitive_variables("form")
 def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **why) -> HttpResponse:
     """Show the gig, and what was typed but for card number and security code; `why` says why it isn't bought yet."""
-    if gig.status() != Gig.Status.ON_SALE:
+    state = gig.status()
+    if state != Gig.Status.ON_SALE:
         if request.method == "POST":
             return _not_on_sale(request, gig)
         form = None
@@ -92,6 +93,7 @@ def _page(request, gig: Gig, form: PurchaseForm, owners, status: int = 200, **wh
         form.ask_for_unprinted()
     page = {
         "gig": gig,
+        "status": state,
         "form": form,
         "owners": owners,
         "total": gig.price * len(owners.forms),

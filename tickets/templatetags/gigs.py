@@ -24,6 +24,6 @@ def picture(gig, name: str) -> str:
 
 
 @register.inclusion_tag("tickets/_terms.html")
-def terms() -> dict:
-    """Say what a ticket includes, and what becomes of one whose owner can't go."""
-    return {"terms": ticket_terms}
+def terms(status) -> dict:
+    """Say what a ticket includes, and what becomes of one whose owner can't go, while the gig's status lets it."""
+    return {"terms": ticket_terms, "status": status}
