@@ -107,6 +107,9 @@ def test_a_gig_that_cant_be_bought_sells_nothing(buy, gig, changes):
     Gig.objects.update(**changes)
     answer = buy()
     assert (answer.status_code, answer.templates[0].name) == (409, "tickets/not_on_sale.html")
+    page = answer.content.decode()
+    nothing = "Nothing was bought and nothing was charged."
+    assert page.index("</h1>") < page.index(nothing) < page.index("</p>", page.index("</h1>"))
     assert _nothing_sold()
 
 
