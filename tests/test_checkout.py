@@ -172,6 +172,12 @@ def test_what_was_typed_is_shown_again_but_for_card_number_and_cvc(buy):
     assert [secret for secret in ("4242 4242", "42424242", 'value="987"') if secret in page] == []
 
 
+def test_the_summary_names_the_box_to_tick_by_where_it_is(buy):
+    page = html.unescape(buy(disclaimer_accepted="").content.decode())
+    assert '<a href="#id_disclaimer_accepted">Tick the box above the button: this is a demo.</a>' in page
+    assert page.count("Tick this box to go on.") == 1  # beside it
+
+
 AGAIN = "Type it again: for your safety it isn't kept."
 
 
@@ -398,7 +404,7 @@ def test_a_price_that_changed_since_it_was_shown_is_shown_again_and_not_charged(
     Gig.objects.update(price="130.00")
     answer = buy(token=token)
     page = answer.content.decode()
-    assert (answer.status_code, "a ticket costs $130.00 now" in page) == (409, True)
+    assert (answer.status_code, "a ticket was $120.00 and is $130.00 now" in page) == (409, True)
     assert 'name="price" value="130.00"' in page
     assert _nothing_sold()
     assert buy(token=token, price="130.00").status_code == 302
