@@ -335,6 +335,8 @@ def test_fewer_seats_than_asked_for_are_named_and_the_form_stays(buy):
     page = answer.content.decode()
     assert (answer.status_code, "There are only 2 seats left." in page) == (409, True)
     assert [form["name"].value() for form in answer.context["owners"]] == ["Ada Lovelace", "Bob", "Eve"]
+    assert 'name="keep" value="2"' in page
+    assert _shown(buy(keep="2", **rows(ADA, BOB, EVE))) == [ADA, BOB]
     assert _nothing_sold()
 
 
@@ -354,9 +356,10 @@ def test_a_row_more_and_a_row_less_keep_what_was_typed_but_for_number_and_cvc(bu
     assert _nothing_sold()
 
 
-@pytest.mark.parametrize("wish", [{"add": "1"}, {"remove": "6"}, {"remove": "-1"}, {"remove": "x"}])
+@pytest.mark.parametrize("wish", ["add 1", "remove 6", "remove -1", "remove x", "keep 0", "keep 6", "keep -1"])
 def test_rows_stay_within_their_bounds(buy, wish):
-    assert len(_shown(buy(**rows(*[ADA] * 6), **wish))) == 6
+    name, value = wish.split()
+    assert len(_shown(buy(**rows(*[ADA] * 6), **{name: value}))) == 6
 
 
 def test_the_last_row_stays(buy):

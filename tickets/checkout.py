@@ -35,7 +35,7 @@ def gig(request, slug):
     if gig.status() != Gig.Status.ON_SALE and not _has_bought(request):  # Nobody needs to put a form right for that.
         return _not_on_sale(request, gig)
     form, owners = PurchaseForm(request.POST), OwnerFormSet(request.POST)
-    if request.POST.keys() & {"add", "remove", "language"}:
+    if request.POST.keys() & {"add", "remove", "keep", "language"}:
         return _page(request, gig, *_unchecked(request, form, owners))
     if not all([owners.is_valid(), form.is_valid()]):  # Both are asked, so that all errors are shown at once.
         return _page(request, gig, form, owners, status=422)
@@ -123,12 +123,14 @@ def _has_bought(request) -> bool:
 
 @sensitive_variables("form")
 def _unchecked(request, form: PurchaseForm, owners) -> tuple[PurchaseForm, OwnerFormSet]:
-    """Give the forms as they were typed, or with an owner's row more or less, and nothing checked yet."""
+    """Give the forms as they were typed, or with owners' rows more or less, and nothing checked yet."""
     rows = owners.typed()
     if "add" in request.POST:
         rows = [*rows, {}][:MAX_TICKETS]
     elif request.POST.get("remove") in map(str, range(len(rows))):
         del rows[int(request.POST["remove"])]
+    elif request.POST.get("keep") in map(str, range(1, len(rows))):
+        del rows[int(request.POST["keep"]) :]
     owners = OwnerFormSet(initial=rows)
     if "language" not in request.POST:
         _focus(owners.forms[-1]["name"])
