@@ -214,6 +214,21 @@ def test_in_memory_two_threads_never_count_at_once(monkeypatch):
     assert at_once(MemoryStorage()) is True  # The library's own may start one timer twice then, which raises.
 
 
+def test_in_memory_counting_starts_no_thread_and_what_is_over_is_forgotten(monkeypatch):
+    def count(storage, key) -> bool:
+        """Count, and tell whether that took a thread."""
+        before = threading.enumerate()
+        storage.incr(key, 30)
+        return not set(threading.enumerate()) <= set(before)
+
+    storage, librarys = limits._limiter().storage, MemoryStorage()
+    librarys.timer.join()
+    assert [count(storage, "early"), count(librarys, "early")] == [False, True]
+    _later(monkeypatch, limits.FORGET_SECONDS + 1)
+    storage.incr("late", 30)
+    assert (storage.storage, list(storage.expirations), list(storage.locks)) == ({"late": 1}, ["late"], ["late"])
+
+
 def test_the_default_lets_an_office_buy_at_once(settings):
     request = RequestFactory().get("/")
     assert [limits.purchase_wait(request, str(n)) for n in range(60)] == [0] * 60

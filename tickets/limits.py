@@ -29,6 +29,7 @@ from tickets.models import Purchase
 log = structlog.get_logger(__name__)
 breaker = Breaker(failure=StorageError)
 
+FORGET_SECONDS = 60  # To look through 100,000 clients takes 15 ms.
 CACHE_SECONDS = 0.5  # for Redis to connect, then to answer: a buyer waits for it
 # An address alone or with a port, as proxies write it: 192.0.2.1, 192.0.2.1:443, 2001:db8::1, [2001:db8::1]:443.
 _ADDRESS = re.compile(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+|(.+)")
@@ -88,21 +89,33 @@ def _count(what: str, whose: str, rates: list[RateLimitItem]) -> int:
     return 0
 
 
-class _OneAtATime(MemoryStorage):
-    """Count for one thread after the other: of two at once the library's own (5.8) may start one timer twice.
+class _InThisProcess(MemoryStorage):
+    """Count for one thread after the other, and forget once a minute what is over.
 
-    That raises, one time in some thousand purchases at once: https://github.com/alisaifee/limits/pull/352.
+    The library's own (5.8) looks for that after each count, through all clients of the last hour and in a thread that
+    it starts for it: 0.4 ms of CPU a purchase, 2.4 where 20,000 have bought, 25 where 100,000 have. And of two threads
+    that count at once both may start that one, which raises: https://github.com/alisaifee/limits/pull/352.
     """
 
     STORAGE_SCHEME = ["memory"]  # in its place
 
     def __init__(self, *args, **options):
-        self._turn = threading.Lock()
         super().__init__(*args, **options)
+        self.timer = threading.main_thread()  # Alive as long as the process, so that no other is ever started.
+        self._turn = threading.Lock()
+        self._forgot_at = time.time()
 
     def incr(self, *args, **options) -> int:
         with self._turn:
+            if time.time() - self._forgot_at > FORGET_SECONDS:
+                self._forget()
             return super().incr(*args, **options)
+
+    def _forget(self) -> None:
+        self._forgot_at = time.time()
+        for key, end in list(self.expirations.items()):
+            if end <= self._forgot_at:
+                self.clear(key)
 
 
 @functools.cache
