@@ -91,14 +91,49 @@ def test_a_gig_that_sells_out_meanwhile_says_so(shop):
     assert Purchase.objects.count() == 0
 
 
-def test_it_works_without_javascript(browser, live_server, gig, sqs):
+def test_who_has_just_bought_is_asked_and_buys_all_the_same(shop, gig):
+    for tickets in (1, 2):
+        shop.goto(gig.get_absolute_url())
+        _fill(shop)
+        shop.get_by_role("button", name="Buy this ticket").click()
+        if tickets == 2:
+            shop.get_by_role("button", name="Buy all the same").click()
+        shop.wait_for_url(re.compile("/purchases/"))
+        assert Ticket.objects.count() == tickets
+
+
+@pytest.fixture
+def scriptless(browser, live_server, gig, sqs):
+    """Open the gig's page in a browser without JavaScript."""
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     page = context.new_page()
     page.goto(gig.get_absolute_url())
-    _fill(page)
-    page.get_by_role("button", name="Buy this ticket").click()
-    page.wait_for_url(re.compile("/purchases/"))
-    Worker().run(batch=True)
-    page.get_by_role("link", name="Reload this page").click()
-    expect(page.get_by_role("heading", name="Your ticket is mailed")).to_be_visible()
+    yield page
     context.close()
+
+
+def test_who_has_just_bought_buys_all_the_same_without_javascript(scriptless, gig):
+    """The card is gone from each answer, so it is typed once more, and the form's own button means it."""
+    buy_ticket = scriptless.get_by_role("button", name="Buy this ticket")
+    _fill(scriptless)
+    buy_ticket.click()
+    scriptless.wait_for_url(re.compile("/purchases/"))
+    scriptless.goto(gig.get_absolute_url())
+    _fill(scriptless)
+    buy_ticket.click()
+    expect(scriptless.get_by_role("alert")).to_contain_text("If you want another ticket, press the button below")
+    buy_ticket.click()
+    expect(scriptless.get_by_role("alert")).to_contain_text("Enter the card number.")
+    _fill(scriptless)
+    buy_ticket.click()
+    scriptless.wait_for_url(re.compile("/purchases/"))
+    assert Ticket.objects.count() == 2
+
+
+def test_it_works_without_javascript(scriptless):
+    _fill(scriptless)
+    scriptless.get_by_role("button", name="Buy this ticket").click()
+    scriptless.wait_for_url(re.compile("/purchases/"))
+    Worker().run(batch=True)
+    scriptless.get_by_role("link", name="Reload this page").click()
+    expect(scriptless.get_by_role("heading", name="Your ticket is mailed")).to_be_visible()
