@@ -157,6 +157,47 @@ def test_a_wrong_address_is_not_corrected_to_another_wrong_one(client, ticket, e
     assert (Ticket.objects.get().email, Ticket.objects.get().mailing) == ("ada@example.com", 1)
 
 
+@pytest.mark.parametrize("state", [{}, {"mailed_at": timezone.now()}, {"parked_at": timezone.now()}])
+def test_where_the_ticket_went_is_said_once_it_has_gone(client, ticket, state):
+    Ticket.objects.update(**state)
+    page = client.get(_addresses(ticket)[1]).content.decode()
+    where = "went to" if state else "is on its way to"
+    assert f"The ticket of Ada Lovelace {where} ada@example.com." in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cancelled_at": timezone.now()}, "The ticket of Ada Lovelace was cancelled"),
+        ({"checked_in_at": timezone.now()}, "Ada Lovelace has gone in with this ticket"),
+        ({}, "was corrected before: it goes to ada@example.com now."),
+    ],
+    ids=["cancelled", "checked in", "corrected"],
+)
+def test_why_an_address_stays_as_it_is(client, ticket, changes, said):
+    """One that was corrected and then cancelled goes nowhere, so that is what is said."""
+    Ticket.objects.update(readdressed_at=timezone.now(), **changes)
+    answer = client.get(_addresses(ticket)[1])
+    assert (answer.status_code, said in html.unescape(answer.content.decode())) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "address"),
+    [("", "tickets@shop.example.com"), ("Box office <help+desk@example.com>", "help+desk@example.com")],
+)
+def test_who_can_do_no_more_knows_whom_to_write_to_and_about_what(client, ticket, settings, reply_to, address):
+    settings.DEFAULT_FROM_EMAIL, settings.REPLY_TO_EMAIL = "Shop <tickets@shop.example.com>", reply_to
+    purchase = ticket.purchase.get_absolute_url()
+    link = f'<a href="mailto:{address.replace("+", "%2B")}?subject=Purchase%20{ticket.purchase_id}">{address}</a>'
+    for changes, page in (
+        ({"readdressed_at": timezone.now()}, _addresses(ticket)[1]),
+        ({"moved_at": timezone.now()}, purchase),
+        ({"moved_at": None, "cancelled_at": timezone.now()}, purchase),
+    ):
+        Ticket.objects.update(**changes)
+        assert client.get(page).content.decode().count(link) == 1
+
+
 def test_nothing_becomes_of_a_ticket_at_another_purchases_address(client, ticket, gig):
     other = buy(gig, [Owner("Bob", "bob@example.com")], "other").purchase
     for name in ("mail_again", "correct_address"):
