@@ -147,7 +147,7 @@ def test_a_wrong_address_is_corrected_once(client, ticket, work, mailoutbox):
     ("email", "error"),
     [
         ("nonsense", "Enter an e-mail address like name@example.com."),
-        ("ada@example.com", "The ticket went to this very address: enter the right one."),
+        ("ada@example.com", "This is the address that the ticket has already: enter the right one."),
     ],
 )
 def test_a_wrong_address_is_not_corrected_to_another_wrong_one(client, ticket, email, error):

@@ -74,11 +74,12 @@ class AddressForm(forms.Form):
     def __init__(self, *args, ticket, **kwargs):
         super().__init__(*args, **kwargs)
         self.ticket = ticket
+        self.fields["email"].label = _("Right e-mail address")
 
     def clean_email(self):
         email = self.cleaned_data["email"]
         if email == self.ticket.email:
-            raise ValidationError(_("The ticket went to this very address: enter the right one."))
+            raise ValidationError(_("This is the address that the ticket has already: enter the right one."))
         return email
 
 
