@@ -90,7 +90,7 @@ def all_pages(payload, settings, **headers) -> dict[str, str]:
     answer = send(**six)
     assert answer.status_code == 302
     of_six = Purchase.objects.get(pk=answer["Location"].split("/")[2])
-    mailed, parked, moved, cancelled, _published, unpublished = of_six.tickets.all()
+    mailed, parked, moved, cancelled, _published, unpublished = of_six.tickets.order_by("pk")
     tickets = Ticket.objects.filter
     tickets(pk=mailed.pk).update(mailed_at=now)
     tickets(pk=parked.pk).update(parked_at=now, parked_cause="550 no such user")

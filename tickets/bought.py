@@ -105,7 +105,7 @@ def _page(request, purchase: Purchase, status: int = 200, **more) -> HttpRespons
 
 
 def _purchase(pk) -> Purchase:
-    tickets = Prefetch("tickets", Ticket.objects.order_by("name", "pk"))
+    tickets = Prefetch("tickets", Ticket.objects.order_by("pk"))
     return get_object_or_404(Purchase.objects.select_related("gig").prefetch_related(tickets), pk=pk)
 
 

@@ -80,8 +80,10 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str, price: Decimal | None = N
         with transaction.atomic():
             # The token comes first: a twin of this submission waits here until the first one has ended.
             purchase = Purchase.objects.create(gig=gig, token=token, fingerprint=fingerprint)
+            # Of one purchase they all have the same moment: what keeps them in the owners' order is their keys.
             tickets = Ticket.objects.bulk_create(
                 Ticket(
+                    id=key,
                     purchase=purchase,
                     name=owner.name,
                     email=owner.email,
@@ -90,7 +92,7 @@ def buy(gig: Gig, owners: Sequence[Owner], token: str, price: Decimal | None = N
                     mail_asked_at=purchase.created_at,
                     publish_due_at=Now() + PUBLISH_LEASE,
                 )
-                for owner in owners
+                for key, owner in zip(sorted(uuid.uuid4() for _ in owners), owners, strict=True)
             )
             # The gig comes last: every sale of a gig waits for its row, so it is held until the commit and no longer.
             # The price is tested with the seats, for an organiser may have changed it meanwhile.
