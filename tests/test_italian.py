@@ -154,7 +154,7 @@ def test_the_pages_after_a_purchase(left_in_english, ticket):
         *((f"{status}.html", {}) for status in ("400", "403", "403_csrf", "404", "405", "413", "500", "503")),
         ("tickets/sign_in_locked.html", {"wait": 30}),
         ("tickets/sign_in_locked.html", {"wait": 900}),
-        ("tickets/token_reused.html", {}),
+        ("tickets/token_reused.html", {"token": "8e03978e-40d5-43dd-bc93-6894a57f9324"}),
         ("tickets/busy.html", {"token": "8e03978e-40d5-43dd-bc93-6894a57f9324"}),
         ("tickets/nothing_bought.html", {}),
         *(("tickets/not_on_sale.html", {"status": status}) for status in Gig.Status),

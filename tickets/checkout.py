@@ -56,7 +56,7 @@ def gig(request, slug):
     except purchases.TokenReused:
         return render(request, "tickets/token_reused.html", {"gig": gig, "token": token}, status=422)
     except purchases.Busy:
-        return render(request, "tickets/busy.html", {"token": token}, status=409)
+        return render(request, "tickets/busy.html", {"gig": gig, "token": token}, status=409)
     purchases.publish(sale.tickets)
     address = sale.purchase.get_absolute_url()
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
