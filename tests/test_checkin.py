@@ -1,5 +1,6 @@
 """A ticket enters once, and every refusal has its reason."""
 
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -262,6 +263,30 @@ def test_a_code_is_answered_and_counted(at_the_door, ticket):
     form = {"code": ticket.code, "scan": str(uuid.uuid4())}
     page = at_the_door.post(f"/door/{ticket.gig.slug}/", form).content.decode()
     assert ('data-verdict="welcome"' in page, "Ada Lovelace" in page, "<b>1</b> of 1 in" in page) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ('8052-7D99-4CE1-17A"><b>', "8052-7D99-4CE1-17A&quot;&gt;&lt;b&gt;"),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, ""),  # Nobody types that: it was scanned.
+    ],
+)
+def test_a_code_that_is_refused_stays_to_be_compared_and_mended(at_the_door, ticket, code, shown):
+    form = {"code": code, "scan": str(uuid.uuid4())}
+    page = at_the_door.post(f"/door/{ticket.gig.slug}/", form).content.decode()
+    assert re.search(r'data-verdict="(\w+)"', page)[1] == "refused"
+    assert re.search(r'name="code" value="([^"]*)"', page)[1] == shown
+    assert re.findall(r'<p class="door-code">(.*)</p>', page) == ([shown] if shown else [])
+
+
+def test_of_a_code_that_is_answered_nothing_stays(at_the_door, ticket):
+    for verdict in ("welcome", "already"):
+        form = {"code": ticket.short_code, "scan": str(uuid.uuid4())}
+        page = at_the_door.post(f"/door/{ticket.gig.slug}/", form).content.decode()
+        assert re.search(r'data-verdict="(\w+)"', page)[1] == verdict
+        assert 'name="code" value=""' in page
 
 
 def test_a_look_costs_the_same_however_many_are_in(at_the_door, ticket, scan, django_assert_num_queries):

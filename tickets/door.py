@@ -14,9 +14,11 @@ from django.views.decorators.http import require_http_methods
 from django_permissions_policy.decorators import permissions_policy_override
 
 from tickets import checkin
+from tickets.checkin import Verdict
 from tickets.models import Gig
 
 REMEMBERED = "door"  # in the session: how the door is called
+BY_HAND = 40  # characters: the most that anybody types; what a QR of ours holds is longer
 
 
 class DoorForm(forms.Form):
@@ -67,12 +69,14 @@ def door(request, slug):
     gig, name = get_object_or_404(Gig, slug=slug), request.session.get(REMEMBERED)
     if name is None:
         return redirect("choose_door")
-    answer = None
+    page = {"gig": gig, "door": name, "scan": uuid4()}
     form = ScanForm(request.POST)
     if request.method == "POST" and form.is_valid():
-        answer = checkin.check_in(form.cleaned_data["code"], gig, name, request.user, form.cleaned_data["scan"])
-    page = {"gig": gig, "door": name, "answer": answer, "inside": checkin.inside(gig), "scan": uuid4()}
-    return render(request, "tickets/door/door.html", page)
+        code, scan = form.cleaned_data["code"], form.cleaned_data["scan"]
+        answer = page["answer"] = checkin.check_in(code, gig, name, request.user, scan)
+        if answer.verdict == Verdict.REFUSED and len(code) <= BY_HAND:
+            page["typed"] = code  # to be compared with the ticket, and mended
+    return render(request, "tickets/door/door.html", page | {"inside": checkin.inside(gig)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

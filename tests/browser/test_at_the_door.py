@@ -123,6 +123,27 @@ def test_a_code_typed_while_another_is_asked_waits_in_its_field_and_no_old_answe
     expect(code).to_have_value("")
 
 
+def test_a_code_that_is_refused_stays_and_the_next_one_replaces_it(page, sign_in, live_server, tickets):
+    sign_in(page.context, live_server.url)
+    _open(page)
+    code, answer = page.get_by_label("Or type the code"), page.locator("#answer")
+    wrong = tickets[0].short_code[:-4]
+    code.fill(wrong)
+    page.get_by_role("button", name="Check").click()
+    expect(answer).to_contain_text(wrong)
+    expect(code).to_have_value(wrong)
+    expect(page.get_by_role("button", name="Check")).to_be_focused()  # No keyboard opens over the answer.
+    code.press("End")
+    page.keyboard.type(tickets[0].short_code[-4:])
+    page.keyboard.press("Enter")
+    expect(answer).to_contain_text("✓ Welcome Ada Lovelace")
+    expect(code).to_have_value("")
+    for text, words in (("nonsense", "✕ Not valid"), (tickets[1].short_code, "✓ Welcome Grace")):  # as a scanner types
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        expect(answer).to_contain_text(words)
+
+
 def test_without_javascript_it_asks_for_a_page(browser, sign_in, live_server, tickets):
     context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     sign_in(context, live_server.url)

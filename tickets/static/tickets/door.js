@@ -3,6 +3,7 @@
 
 const form = document.getElementById("typed");
 const words = form.dataset;
+const field = form.elements.code;
 const state = document.getElementById("state");
 const again = document.getElementById("again");
 const start = document.getElementById("start");
@@ -31,7 +32,7 @@ async function ask(code, scan) {
       try {
         const response = await fetch(form.action, { method: "POST", body, signal: AbortSignal.timeout(PATIENCE) });
         if (response.ok || response.status === 403) {
-          show(new DOMParser().parseFromString(await response.text(), "text/html"));
+          show(new DOMParser().parseFromString(await response.text(), "text/html"), code);
           return;
         }
       } catch {
@@ -48,7 +49,7 @@ async function ask(code, scan) {
   }
 }
 
-function show(page) {
+function show(page, code) {
   const answer = page.getElementById("answer");
   if (!answer) {
     state.textContent = words.signedOut;
@@ -57,18 +58,28 @@ function show(page) {
   state.textContent = "";
   document.getElementById("answer").replaceWith(document.adoptNode(answer));
   document.getElementById("count").replaceChildren(...page.getElementById("count").childNodes);
+  // What was refused is there to be mended, anything else is done with; what was typed meanwhile stays.
+  if (field.value === code) {
+    field.value = page.getElementById("code").value;
+    typeOver();
+  }
   signal(answer.dataset.verdict);
+}
+
+// Let the next code replace the one that stands there. Not where the field has no focus: a phone's keyboard would open.
+function typeOver() {
+  if (document.activeElement === field) field.select();
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   sounds();
+  typeOver();
   if (asking) {
-    state.textContent = words.busy; // The code stays in its field.
+    state.textContent = words.busy;
     return;
   }
-  ask(form.elements.code.value, uuid());
-  form.elements.code.value = "";
+  ask(field.value, uuid());
 });
 
 // crypto.randomUUID() is for HTTPS alone, and a rehearsal may be without.
