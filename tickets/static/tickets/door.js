@@ -3,6 +3,7 @@
 
 const form = document.getElementById("typed");
 const words = form.dataset;
+const shown = document.getElementById("answer");
 const field = form.elements.code;
 const state = document.getElementById("state");
 const again = document.getElementById("again");
@@ -23,7 +24,9 @@ async function ask(code, scan) {
   asking = true;
   again.hidden = true;
   state.textContent = words.checking;
-  document.getElementById("answer").style.visibility = "hidden"; // It was about somebody else.
+  // It was about somebody else. The element itself stays: a screen reader tells what changes in one that it knows.
+  shown.replaceChildren();
+  delete shown.dataset.verdict;
   const body = new FormData(form);
   body.set("code", code);
   body.set("scan", scan);
@@ -56,7 +59,8 @@ function show(page, code) {
     return;
   }
   state.textContent = "";
-  document.getElementById("answer").replaceWith(document.adoptNode(answer));
+  shown.replaceChildren(...answer.childNodes);
+  shown.dataset.verdict = answer.dataset.verdict;
   document.getElementById("count").replaceChildren(...page.getElementById("count").childNodes);
   // What was refused is there to be mended, anything else is done with; what was typed meanwhile stays.
   if (field.value === code) {
