@@ -135,6 +135,7 @@ def all_pages(payload, settings, **headers) -> dict[str, str]:
     for verdict, code in (("welcome", mailed.short_code), ("already in", mailed.short_code), ("not valid", "nonsense")):
         see(f"door: {verdict}", client.post(door, {"code": code, "scan": uuid.uuid4()}))
     see("address of who is in", client.get(f"{of_six.get_absolute_url()}{mailed.pk}/address/"), 409)
+    see("door: no reason", client.post(f"{door}undo/", {"ticket": mailed.pk, "reason": " "}), 422)
     see("door: undone", client.post(f"{door}undo/", {"ticket": mailed.pk, "reason": "wrong door"}))
     see("door: nothing to undo", client.post(f"{door}undo/", {"ticket": mailed.pk, "reason": "wrong door"}), 422)
     return pages

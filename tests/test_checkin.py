@@ -130,8 +130,8 @@ def test_of_two_tickets_with_the_same_number_the_one_that_was_meant(scan, ticket
 
 def test_who_is_undone_can_enter_again_and_it_is_on_record_why(scan, ticket, gig, person):
     scan(ticket.code)
-    assert checkin.undo(ticket.pk, gig, person, "went to the wrong door")
-    assert not checkin.undo(ticket.pk, gig, person, "once more")
+    assert checkin.undo(ticket.pk, gig, person, "went to the wrong door") == ticket
+    assert checkin.undo(ticket.pk, gig, person, "once more") is None
     assert (checkin.inside(gig), scan(ticket.code)[0]) == (0, Verdict.WELCOME)
     [entry] = LogEntry.objects.all()
     assert (entry.user, entry.object_id, entry.change_message) == (
@@ -161,7 +161,7 @@ def test_who_is_undone_while_another_door_scans_enters_there(scan, ticket, gig, 
 
 def test_nothing_is_undone_by_the_door_of_another_gig(scan, ticket, make_gig, person):
     scan(ticket.code)
-    assert not checkin.undo(ticket.pk, make_gig(), person, "why not")
+    assert checkin.undo(ticket.pk, make_gig(), person, "why not") is None
 
 
 # --- two doors at the same instant ------------------------------------------------------------------
@@ -301,12 +301,20 @@ def test_who_was_signed_out_before_undoing_comes_back_to_the_door(at_the_door, t
     assert at_the_door.get(f"{address}undo/")["Location"] == address
 
 
-def test_undo_needs_a_reason(at_the_door, ticket, scan):
+def test_undo_needs_a_reason_and_says_whose_check_in_it_was(at_the_door, ticket, scan):
     scan(ticket.code)
     address = f"/door/{ticket.gig.slug}/undo/"
-    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": " "}).status_code == 422
-    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": "a slip"}).status_code == 200
-    assert at_the_door.post(address, {"ticket": str(ticket.pk), "reason": "a slip"}).status_code == 422
+    for reason, status, words in (
+        (" ", 422, ("Not undone yet", "Say why: it stands in the ticket's story.")),
+        ("a slip", 200, ("Check-in undone", "Ada Lovelace can enter again.")),
+        ("a slip", 422, ("Nothing to undo", "This check-in has been undone already.")),
+    ):
+        answer = at_the_door.post(address, {"ticket": str(ticket.pk), "reason": reason})
+        page = answer.content.decode()
+        found = re.search(r'<h1 class="door-title">(.*)</h1>\s*<p class="lead">(.*)</p>', page).groups()
+        assert (answer.status_code, found) == (status, words)
+        # It can be said there and then.
+        assert (f'name="ticket" value="{ticket.pk}"' in page) == (reason == " ")
 
 
 def test_the_camera_is_for_this_page_alone(at_the_door, ticket):

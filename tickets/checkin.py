@@ -59,19 +59,18 @@ def check_in(text: str, gig: Gig, door: str, by: AbstractBaseUser, scan: UUID) -
     return _why_not(ticket, edition, gig) or check_in(text, gig, door, by, scan)
 
 
-def undo(ticket_id: UUID, gig: Gig, by: AbstractBaseUser, reason: str) -> bool:
-    """Take a check-in back and keep on record who did and why; return False where there is none."""
+def undo(ticket_id: UUID, gig: Gig, by: AbstractBaseUser, reason: str) -> Ticket | None:
+    """Take a ticket's check-in back and keep on record who did and why; return None where there is none."""
     with transaction.atomic():
-        ticket = Ticket.objects.filter(
+        entered = Ticket.objects.filter(
             pk=ticket_id, checked_in_at__isnull=False, purchase__in=Purchase.objects.filter(gig=gig)
         )
-        if not ticket.update(checked_in_at=None, checked_in_by=None, checked_in_door="", checked_in_scan=None):
-            return False
+        if not entered.update(checked_in_at=None, checked_in_by=None, checked_in_door="", checked_in_scan=None):
+            return None
+        ticket = Ticket.objects.get(pk=ticket_id)
         words = _("Check-in undone: %(reason)s") % {"reason": reason}
-        LogEntry.objects.log_actions(
-            by.pk, Ticket.objects.filter(pk=ticket_id), CHANGE, change_message=words, single_object=True
-        )
-    return True
+        LogEntry.objects.log_actions(by.pk, [ticket], CHANGE, change_message=words, single_object=True)
+    return ticket
 
 
 def inside(gig: Gig) -> int:

@@ -85,8 +85,8 @@ def undo(request, slug):
     if request.method != "POST":  # Who was signed out meanwhile comes back like that.
         return redirect("door", slug)
     gig, form = get_object_or_404(Gig, slug=slug), UndoForm(request.POST)
-    undone = form.is_valid() and checkin.undo(
-        form.cleaned_data["ticket"], gig, request.user, form.cleaned_data["reason"]
-    )
-    page = {"gig": gig, "undone": undone}
-    return render(request, "tickets/door/undone.html", page, status=200 if undone else 422)
+    ticket = None
+    if form.is_valid():
+        ticket = checkin.undo(form.cleaned_data["ticket"], gig, request.user, form.cleaned_data["reason"])
+    page = {"gig": gig, "ticket": ticket, "form": form}
+    return render(request, "tickets/door/undone.html", page, status=200 if ticket else 422)
