@@ -54,7 +54,7 @@ def test_the_second_time_it_says_since_when_and_by_which_door(scan, ticket, gig)
     scan(ticket.code)
     ticket.refresh_from_db()
     time = ticket.checked_in_at.astimezone(gig.departure.tzinfo)
-    assert scan(ticket.code, door="South") == (Verdict.ALREADY, f"In since {time:%H:%M:%S}, by this door: North")
+    assert scan(ticket.code, door="South") == (Verdict.ALREADY, f"In since {time:%H:%M:%S}. Door: North")
     assert checkin.inside(gig) == 1
 
 

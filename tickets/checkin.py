@@ -109,6 +109,6 @@ def _why_not(ticket: Ticket, edition: int, gig: Gig) -> Answer | None:
         return None
     else:
         time = formats.time_format(ticket.checked_in_at.astimezone(ZoneInfo(gig.time_zone)), "H:i:s")
-        words = _("In since %(time)s, by this door: %(door)s") % {"time": time, "door": ticket.checked_in_door}
+        words = _("In since %(time)s. Door: %(door)s") % {"time": time, "door": ticket.checked_in_door}
         return Answer(Verdict.ALREADY, words, ticket)
     return Answer(Verdict.REFUSED, words, ticket)
