@@ -15,6 +15,8 @@ const TRIES = 3;
 const LOOK = 150; // ms between two looks of the camera
 const GONE = 1500; // ms out of sight after which the same code is another scan
 
+state.hidden = false; // and in its place from now on, so that nothing moves when there is something to say
+
 // --- Ask -----------------------------------------------------------------------------------------
 
 let asking = false;
