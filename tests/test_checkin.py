@@ -259,6 +259,21 @@ def test_the_door_is_chosen_first_and_remembered(client, person, ticket):
     assert client.get("/door/").context["form"].initial == {"door": "North"}
 
 
+def test_what_is_wrong_with_the_choice_is_said_beside_it(client, person, ticket):
+    client.force_login(person)
+    page = client.post("/door/", {"gig": "sold-out-and-gone", "door": " "}).content.decode()
+    for field, words in (("gig", "Choose the gig again."), ("door", "Say at which door you stand.")):
+        assert f'<ul class="errorlist" id="id_{field}_error"><li>{words}</li></ul>' in page
+        assert re.search(f'name="{field}"[^>]* aria-describedby="[^"]*id_{field}_error"', page)
+
+
+def test_from_the_choice_there_is_a_way_to_the_box_office_for_whoever_has_something_to_see_there(client, person):
+    client.force_login(person)
+    assert 'href="/admin/"' not in client.get("/door/").content.decode()
+    person.groups.add(Group.objects.get(name="organiser"))
+    assert '<a href="/admin/">Box office</a>' in client.get("/door/").content.decode()
+
+
 def test_a_code_is_answered_and_counted(at_the_door, ticket):
     form = {"code": ticket.code, "scan": str(uuid.uuid4())}
     page = at_the_door.post(f"/door/{ticket.gig.slug}/", form).content.decode()

@@ -22,9 +22,18 @@ BY_HAND = 40  # characters: the most that anybody types; what a QR of ours holds
 
 
 class DoorForm(forms.Form):
-    gig = forms.ModelChoiceField(Gig.objects.none(), label=_("Gig"), to_field_name="slug", empty_label=None)
+    gig = forms.ModelChoiceField(
+        Gig.objects.none(),
+        label=_("Gig"),
+        to_field_name="slug",
+        empty_label=None,
+        error_messages=dict.fromkeys(["required", "invalid_choice"], _("Choose the gig again.")),
+    )
     door = forms.CharField(
-        label=_("Door"), max_length=50, help_text=_("As you call it among you, like North or Main entrance.")
+        label=_("Door"),
+        max_length=50,
+        help_text=_("As you call it among you, like North or Main entrance."),
+        error_messages={"required": _("Say at which door you stand.")},
     )
 
     def __init__(self, *args, **kwargs):
