@@ -1,6 +1,7 @@
 """A light HTTP client, so that those who buy take little of the cores they share with the shop."""
 
 import asyncio
+import gzip
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -54,6 +55,8 @@ class Connection(asyncio.Protocol):
             length = 0 if status == 304 else int(headers["content-length"])
             body = bytes(self._data[start : start + length])
         if len(self._data) >= start + length:
+            if headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
             del self._data[: start + length]
             self._answer.set_result(Answer(status, headers, body))
 

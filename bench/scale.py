@@ -9,7 +9,7 @@ from bench.purchase import ask_api
 from bench.stand import Stand, figures, free_port, make_gig, stand, tree_seconds
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-PURCHASES, VIEWS = 400, 20  # measured at each size
+PURCHASES, VIEWS = 400, 100  # measured at each size
 CHART = [("purchase CPU ms", "tickets"), ("delivery CPU ms", "tickets"), ("dashboard ms", "tickets")]
 
 # As many tickets as purchases over twelve gigs and a year, all mailed but for one in a thousand that is parked.
