@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.shortcuts import render
 from django.test import Client, RequestFactory
 from django.utils import timezone
+from django.views.defaults import server_error
 from limits import parse_many
 
 from tickets import aftersales
@@ -110,11 +111,11 @@ def all_pages(payload, settings, **headers) -> dict[str, str]:
     see("413", client.post(on_sale, {"name": "x" * 70_000}), 413)
     request = RequestFactory(headers=headers).get("/")
     for status, template, values in (
-        (409, "tickets/busy.html", {"token": token}),
-        (500, "500.html", {}),
+        (409, "tickets/busy.html", {"gig": one.gig, "token": token}),
         (503, "503.html", {}),
     ):
         see(f"{status}", render(request, template, values, status=status), status)
+    see("500", server_error(request), 500)
 
     # --- The staff outside of the box office
     see("sign in", client.get("/admin/login/"))

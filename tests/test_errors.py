@@ -29,6 +29,12 @@ def test_a_host_that_isnt_ours(client):
     assert (answer.status_code, "Something got garbled" in _page(answer)) == (400, True)
 
 
+def test_what_is_too_large_can_be_read_in_another_language(client, gig):
+    answer = client.post(gig.get_absolute_url(), {"name": "x" * 70_000})
+    assert (answer.status_code, "Too much luggage" in _page(answer)) == (413, True)
+    assert f'name="next" value="{gig.get_absolute_url()}"' in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("post", "/"), ("put", "/gigs/nirvana-cork-1991/"), ("delete", "/robots.txt")]
 )

@@ -9,9 +9,13 @@ from tickets import limits
 
 
 def bad_request(request, exception):
-    """Answer what can't be understood. Without the request, as Django's own: its host may be what is wrong with it."""
-    status = 413 if isinstance(exception, RequestDataTooBig) else 400
-    return HttpResponse(render_to_string(f"{status}.html"), status=status)
+    """Answer what can't be understood; what is only too large, as any page, with the language's switch.
+
+    Else without the request, as Django's own: its host may be what is wrong with it.
+    """
+    if isinstance(exception, RequestDataTooBig):
+        return render(request, "413.html", status=413)
+    return HttpResponse(render_to_string("400.html"), status=400)
 
 
 def csrf_failure(request, reason=""):
