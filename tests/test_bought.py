@@ -290,6 +290,7 @@ def test_an_old_edition_was_replaced(client, ticket):
     page = client.get(ticket.get_absolute_url())
     assert page.status_code == 410
     assert "This ticket was replaced" in page.content.decode()
+    assert "Nirvana" in page.content.decode()
     assert "grace" not in page.content.decode().lower()
     assert client.get(Ticket.objects.get().get_absolute_url()).status_code == 200
 
@@ -298,7 +299,16 @@ def test_a_cancelled_ticket_says_so(client, ticket):
     aftersales.cancel(ticket)
     page = client.get(ticket.get_absolute_url())
     assert page.status_code == 410
-    assert "This ticket was cancelled" in page.content.decode()
+    assert [said in page.content.decode() for said in ("This ticket was cancelled", "Ada Lovelace", "Nirvana")] == [
+        True
+    ] * 3
+
+
+def test_whoever_had_a_cancelled_ticket_before_does_not_learn_whose_it_was_then(client, ticket):
+    aftersales.move(ticket, "Grace Hopper", "grace@example.com")
+    aftersales.cancel(ticket)
+    page = client.get(ticket.get_absolute_url()).content.decode()
+    assert ["This ticket was cancelled" in page, "Grace" in page] == [True, False]
 
 
 @pytest.mark.parametrize(

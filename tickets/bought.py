@@ -123,7 +123,9 @@ def _ticket_of(pk, ticket_id) -> Ticket:
 def ticket(request, code):
     found, edition = _ticket(code)
     if found.cancelled_at or edition != found.edition:
-        return render(request, "tickets/ticket_void.html", {"ticket": found}, status=410)
+        # Whoever has the code of an earlier edition may not learn whose the ticket is now.
+        page = {"ticket": found, "gig": found.gig, "is_owners": edition == found.edition}
+        return render(request, "tickets/ticket_void.html", page, status=410)
     until = found.gig.departs_at + KEPT_AFTER_DEPARTURE
     page = {"ticket": found, "gig": found.gig, "qr": qr.svg(found.code), "keep": until > timezone.now()}
     response = render(request, "tickets/ticket.html", page)
