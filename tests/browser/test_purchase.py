@@ -121,7 +121,7 @@ def test_who_has_just_bought_buys_all_the_same_without_javascript(scriptless, gi
     scriptless.goto(gig.get_absolute_url())
     _fill(scriptless)
     buy_ticket.click()
-    expect(scriptless.get_by_role("alert")).to_contain_text("If you want another ticket, press the button below")
+    expect(scriptless.get_by_role("alert")).to_contain_text("If you want another ticket, press the button at the end")
     buy_ticket.click()
     expect(scriptless.get_by_role("alert")).to_contain_text("Enter the card number.")
     _fill(scriptless)
