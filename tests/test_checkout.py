@@ -363,6 +363,17 @@ def test_rows_stay_within_their_bounds(buy, wish):
     assert len(_shown(buy(**rows(*[ADA] * 6), **{name: value}))) == 6
 
 
+@pytest.mark.parametrize(
+    ("sold", "owners", "told"),
+    [(4, 5, "Add another ticket"), (3, 6, "Not more than 6 tickets at once."), (8, 2, "There is no other seat left.")],
+)
+def test_a_row_more_is_offered_or_the_form_says_why_not(buy, sold, owners, told):
+    Gig.objects.update(sold=sold)
+    page = buy(language="en", **rows(*[ADA] * owners)).content.decode()
+    words = ("Add another ticket", "Not more than 6 tickets at once.", "There is no other seat left.")
+    assert [each for each in words if each in page] == [told]
+
+
 def test_the_last_row_stays(buy):
     assert len(_shown(buy(remove="0"))) == 1
 
