@@ -99,7 +99,7 @@ def test_the_api_says_what_is_wrong_with_a_field_in_the_clients_language(client,
     ("language", "day", "moment", "price"),
     [
         ("en", "Friday, 2 July 2027", "Friday, 2 July 2027, 18:30 BST", "$1,120.50"),
-        ("it", "venerdì 2 luglio 2027", "venerdì 2 luglio 2027, ore 18:30 BST", "1.120,50 $"),
+        ("it", "venerdì 2 luglio 2027", "venerdì 2 luglio 2027, ore 18:30 BST", "1.120,50\N{NO-BREAK SPACE}$"),
     ],
 )
 def test_days_times_and_prices_are_those_of_the_language(language, day, moment, price):

@@ -47,8 +47,8 @@ def day(value: date) -> str:
 
 @register.filter(expects_localtime=True)
 def brief_day(value: date) -> str:
-    """Say a day in few letters: 20 Aug 1991."""
-    return _say(value, "DATE_FORMAT")
+    """Say a day in few letters, which stay on one line: 20 Aug 1991."""
+    return _say(value, "DATE_FORMAT").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 @register.filter
@@ -63,7 +63,7 @@ def moment(value: datetime, zone: str = "") -> str:
 @register.filter
 def price(value: Decimal, digits: int = 2) -> str:
     """Say a price in US dollars: $120.00."""
-    # Translators: a price in US dollars.
+    # Translators: a price in US dollars, on one line.
     return _("$%(amount)s") % {"amount": number_format(value, digits, force_grouping=True)}
 
 
