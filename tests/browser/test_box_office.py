@@ -42,7 +42,7 @@ def office(request, page, gig, sqs, settings):
 
 
 def _examine(page):
-    """Find nothing serious on the page, in light and in dark, and nothing beyond its edge."""
+    """Find nothing serious on the page, in light and in dark, nothing beyond its edge, all below the logo."""
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = [
@@ -54,6 +54,8 @@ def _examine(page):
         assert found == []
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    stacked = page.locator("#site-name a, div.breadcrumbs a:first-child, .messagelist, #content > h1")
+    assert stacked.evaluate_all("all => new Set(all.map(one => one.getBoundingClientRect().left)).size") == 1
 
 
 def test_the_first_screen_refreshes_by_itself(office):
