@@ -218,6 +218,16 @@ def test_the_box_office(client, admin_user, left_in_english, ticket, sqs, page):
     assert left == set()
 
 
+def test_after_signing_out(client, admin_user):
+    said = []
+    for language, words in (("en", "Signed out"), ("it", "Sessione chiusa")):
+        client.force_login(admin_user)
+        answer = client.post("/admin/logout/", headers={"Accept-Language": language})
+        said.append(set(texts(answer.content.decode())))
+        assert words in said[-1]
+    assert (said[0] & said[1]) - SAME == set()
+
+
 def test_what_an_import_would_change(client, admin_user, gig):
     """Field by field, with days and times as Italians write them, and as the gig's form has them."""
     client.force_login(admin_user)
