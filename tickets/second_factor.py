@@ -28,7 +28,7 @@ def _code_field(label):
 class SignInForm(AdminAuthenticationForm):
     """Ask for a code, too, of whoever has an app set up; with the password right and the code wrong nobody is in."""
 
-    code = _code_field(gettext_lazy("Code of your app, if you have set one up:"))
+    code = _code_field(gettext_lazy("Code from your authenticator app, if you use one:"))
 
     def clean(self):
         data = super().clean()

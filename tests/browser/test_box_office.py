@@ -36,8 +36,8 @@ def office(request, page, gig, sqs, settings):
     page.goto("/admin/")
     page.get_by_label("Username").fill("organiser")
     page.get_by_label("Password").fill("a long password of ours")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Box office")).to_be_visible()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     return page
 
 
@@ -158,6 +158,14 @@ def test_a_parked_message_is_redriven(office):
     expect(office.get_by_text("Redriven: 1. Still parked: 0.")).to_be_visible()
 
 
-def test_the_sign_in_page_is_the_shops(page):
+def test_the_sign_in_page_is_the_shops_and_says_that_it_is_for_the_staff(page):
+    page.set_viewport_size({"width": 320, "height": 640})
     page.goto("/admin/")
-    expect(page).to_have_title(re.compile("TimelessMusic"))
+    expect(page).to_have_title("Sign in · Box office · TimelessMusic")
+    expect(page.get_by_role("heading")).to_have_text(["Box office"])
+    field = page.get_by_label("Username").bounding_box()
+    label = page.get_by_text("Username").bounding_box()
+    assert field["y"] - (label["y"] + label["height"]) >= 5  # The ring around the field that has the focus ends there.
+    assert field["x"] == 320 - (field["x"] + field["width"])
+    page.get_by_role("link", name="See all gigs").click()
+    expect(page).to_have_url(re.compile("^[^/]*//[^/]*/$"))
