@@ -5,6 +5,7 @@ There are no streets on it: a street map would come from somebody else's server,
 
 import functools
 import math
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.template.loader import render_to_string
@@ -15,6 +16,7 @@ from tickets.posters import MARGIN, ROOM, WIDTH, Picture, palette
 
 HEIGHT, FOOT = 400, 296  # px; the text stands from FOOT on
 LABEL = 24  # px that a label takes at the edge
+LETTERS, LETTER, BESIDE = 18, 11, 5  # px: the degrees' letters, the room of one, and that between a line and its label
 X, Y = WIDTH // 2, FOOT // 2  # px; where the collection point is
 SCALE = 0.25  # px a metre: the sheet shows 2.4 km by 1.2 km
 DEGREE = 111_320  # metres: of latitude everywhere, of longitude on the equator
@@ -35,7 +37,7 @@ def _drawn(slug: str, year: int, name: str, latitude: Decimal | None, longitude:
     position = f"{_degrees(latitude, 'NS', 5)} · {_degrees(longitude, 'EW', 5)}" if known else ""
     lines = [fitted(name, MARGIN, FOOT + 46, 24, ROOM)]
     if known:
-        lines.append(fitted(position, MARGIN, HEIGHT - 22, 16, ROOM))
+        lines.append(fitted(position, MARGIN, HEIGHT - 18, 20, ROOM))
     svg = render_to_string(
         "tickets/maps/collection_point.svg",
         {
@@ -48,6 +50,8 @@ def _drawn(slug: str, year: int, name: str, latitude: Decimal | None, longitude:
             "colour": colours[0],
             "x": X,
             "y": Y,
+            "letter_size": LETTERS,
+            "beside": BESIDE,
             "rings": [(f"{metres} m", metres * SCALE, Y + metres * SCALE) for metres in RINGS],
             "grid": _grid(float(latitude), float(longitude)) if known else None,
             "lines": lines,
@@ -58,18 +62,29 @@ def _drawn(slug: str, year: int, name: str, latitude: Decimal | None, longitude:
 
 
 def _grid(latitude: float, longitude: float) -> dict[str, list[tuple[float, str]]]:
-    """Place the parallels (px from the top) and the meridians (px from the left), each with its degrees."""
+    """Place the parallels (px from the top) and the meridians (px from the left), with the degrees that have room."""
     east = DEGREE * math.cos(math.radians(latitude))
     return {
         "parallels": [
             (round(Y - (degrees - latitude) * DEGREE * SCALE, 1), _degrees(degrees, "NS", 3))
             for degrees in _steps(latitude, (Y - LABEL) / SCALE / DEGREE)
         ],
-        "meridians": [
+        "meridians": _where_they_fit(
             (round(X + (degrees - longitude) * east * SCALE, 1), _degrees((degrees + 180) % 360 - 180, "EW", 3))
             for degrees in _steps(longitude, X / SCALE / east)
-        ],
+        ),
     }
+
+
+def _where_they_fit(meridians: Iterable[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Leave out degrees that would run into those before them, or over the edge."""
+    fitting, free = [], 0.0
+    for at, degrees in meridians:
+        end = at + BESIDE + len(degrees) * LETTER
+        if fits := free <= at and end <= WIDTH:
+            free = end + LETTER
+        fitting.append((at, degrees if fits else ""))
+    return fitting
 
 
 def _steps(centre: float, reach: float) -> list[float]:
