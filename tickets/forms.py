@@ -182,7 +182,7 @@ class PurchaseForm(CardForm):
         inputmode="numeric",
         placeholder=_("MM/YY"),
     )
-    same_email = forms.BooleanField(label=_("Send all tickets to the first e-mail address"), required=False)
+    same_email = forms.BooleanField(label=_("Send all tickets to this address"), required=False)
     # The submission's own: the same form sent twice is one purchase.
     token = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
     # The one that was shown: at another one nothing is sold.

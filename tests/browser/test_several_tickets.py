@@ -155,7 +155,7 @@ def test_one_click_sends_all_tickets_to_one_address(form):
     _fill_for_three(form)
     form.locator("[name=owners-0-email]").focus()
     form.keyboard.press("Tab")  # It comes before the addresses that it spares.
-    expect(form.get_by_label("Send all tickets to the first e-mail address")).to_be_focused()
+    expect(form.get_by_label("Send all tickets to this address")).to_be_focused()
     form.keyboard.press("Space")
     expect(form.get_by_label("E-mail", exact=True)).to_have_count(3)
     expect(form.locator("[name=owners-1-email]")).to_be_hidden()
@@ -181,7 +181,7 @@ def test_several_without_javascript(browser, live_server, gig, sqs):
     expect(page.get_by_label("Name on card")).to_have_value("Z Otzi")
     expect(page.get_by_label("Card number")).to_have_value("")
     _fill(page, **{"owners-1-name": "Grace Hopper"})
-    page.get_by_label("Send all tickets to the first e-mail address").check()
+    page.get_by_label("Send all tickets to this address").check()
     page.get_by_label("Security code").press("Enter")
     page.wait_for_url(re.compile("/purchases/"))
     assert set(Ticket.objects.values_list("name", "email")) == {
