@@ -34,6 +34,15 @@ def test_the_tenth_failure_locks_the_address_out_even_with_the_right_password(si
     assert client.get("/admin/").status_code == 302
 
 
+def test_a_refusal_stands_in_the_title_and_signing_out_on_every_page(sign_in, client):
+    refused = sign_in().content.decode()
+    assert "<title>Error: Sign in · Box office · TimelessMusic</title>" in " ".join(refused.split())
+    sign_in("a long password of ours")
+    for address in ("/admin/", "/admin/password_change/"):
+        page = client.get(address).content.decode()
+        assert (page.count("Sign out"), page.count("Log out"), page.count('href="/admin/second-factor/"')) == (1, 0, 1)
+
+
 def test_without_the_limit_the_right_password_would_be_found(sign_in, settings):
     """The negative control of the test above."""
     settings.AXES_ENABLED = False
