@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_purchase import _fill
 from tickets import provisioning
-from tickets.models import Purchase, Ticket
+from tickets.models import Gig, Purchase, Ticket
 from tickets.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,6 +166,18 @@ def test_one_click_sends_all_tickets_to_one_address(form):
         ("Ada Lovelace", "ada@example.com"),
         ("Grace Hopper", "ada@example.com"),
     }
+
+
+def test_one_click_keeps_as_many_tickets_as_there_are_seats(form):
+    _fill_for_three(form)
+    Gig.objects.update(sold=8)
+    form.get_by_role("button", name="Buy 3 tickets").click()
+    form.get_by_role("button", name="Keep the first 2 tickets").click()
+    expect(form.locator("[name=owners-1-name]")).to_be_focused()
+    expect(form.get_by_label("Card number")).to_have_value("4242 4242 4242 4242")
+    form.get_by_role("button", name="Buy 2 tickets · $240.00").click()
+    form.wait_for_url(re.compile("/purchases/"))
+    assert set(Ticket.objects.values_list("name", flat=True)) == {"Ada Lovelace", "Grace Hopper"}
 
 
 def test_several_without_javascript(browser, live_server, gig, sqs):
