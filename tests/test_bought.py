@@ -144,6 +144,16 @@ def test_who_asks_too_often_is_told_when_to_ask_again(client, ticket):
     assert "Wait " in answer.content.decode()
 
 
+def test_the_page_says_that_it_is_sent_once_more(client, ticket):
+    again, _ = _addresses(ticket)
+    first, once_more = "It goes to ada@example.com", "We are sending it once more, to ada@example.com"
+    said = [[words in client.get(ticket.purchase.get_absolute_url()).content.decode() for words in (first, once_more)]]
+    Ticket.objects.update(mailed_at=timezone.now())
+    page = client.post(again, follow=True).content.decode()
+    said.append([words in page for words in (first, once_more)])
+    assert said == [[True, False], [False, True]]
+
+
 def test_what_is_on_its_way_is_not_sent_again(client, ticket):
     again, _ = _addresses(ticket)
     assert client.post(again).url == ticket.purchase.get_absolute_url()

@@ -152,4 +152,10 @@ def test_what_else_was_chosen_is_spoken_of_only_if_it_was(client, gig, asked, mo
 
 def test_a_gig_that_is_not_on_sale_yet_says_when(client, make_gig):
     make_gig(sales_start=datetime(2099, 1, 31, 23, 30, tzinfo=UTC), departs_at=datetime(2100, 1, 1, tzinfo=UTC))
-    assert "on sale 31 Jan 2099" in client.get("/").content.decode()
+    assert "on sale 31\N{NO-BREAK SPACE}Jan\N{NO-BREAK SPACE}2099" in client.get("/").content.decode()
+
+
+def test_a_gig_that_has_departed_has_left(client, make_gig):
+    make_gig(departs_at=datetime(2020, 1, 31, 23, 30, tzinfo=UTC))
+    page = client.get("/").content.decode()
+    assert ("Left 31\N{NO-BREAK SPACE}Jan\N{NO-BREAK SPACE}2020" in page, "Leaves" in page) == (True, False)

@@ -160,7 +160,7 @@ def test_a_wrong_address_is_corrected(page, ticket, mailoutbox):
     expect(page.get_by_label("E-mail")).to_be_focused()
     page.get_by_label("E-mail").fill("zoe@example.org")
     page.get_by_role("button", name="Mail it there").click()
-    expect(page.get_by_text("It goes to zoe@example.org")).to_be_visible()
+    expect(page.get_by_text("We are sending it once more, to zoe@example.org")).to_be_visible()
     expect(page.get_by_role("link", name="Wrong address?")).to_have_count(0)
     Worker().run(batch=True)
     assert [mail.to for mail in mailoutbox] == [["Zoë 🎸 Ötzi <zoe@example.org>"]]
