@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods
 from django_permissions_policy.decorators import permissions_policy_override
 
 from tickets import checkin
-from tickets.checkin import Verdict
 from tickets.models import Gig
 
 REMEMBERED = "door"  # in the session: how the door is called
@@ -83,7 +82,7 @@ def door(request, slug):
     if request.method == "POST" and form.is_valid():
         code, scan = form.cleaned_data["code"], form.cleaned_data["scan"]
         answer = page["answer"] = checkin.check_in(code, gig, name, request.user, scan)
-        if answer.verdict == Verdict.REFUSED and len(code) <= BY_HAND:
+        if answer.verdict == checkin.Verdict.REFUSED and len(code) <= BY_HAND:
             page["typed"] = code  # to be compared with the ticket, and mended
     return render(request, "tickets/door/door.html", page | {"inside": checkin.inside(gig)})
 
